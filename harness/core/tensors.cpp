@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/core/tensors.h"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <stdexcept>
+
+namespace attest {
+namespace {
+
+int64_t CheckedMultiply(int64_t a, int64_t b) {
+  int64_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product))
+    throw std::invalid_argument("a tensor has more than 2^63 elements: make the sizes smaller");
+  return product;
+}
+
+attest_tensor Dense(int32_t role, int32_t dtype, std::initializer_list<int64_t> shape) {
+  attest_tensor tensor{};
+  tensor.size = sizeof tensor;
+  tensor.role = role;
+  tensor.dtype = dtype;
+  for (int64_t extent : shape) tensor.shape[tensor.rank++] = extent;
+  int64_t stride = 1;
+  for (int axis = tensor.rank - 1; axis >= 0; --axis) {
+    tensor.strides[axis] = stride;
+    stride = CheckedMultiply(stride, tensor.shape[axis]);
+  }
+  tensor.extent_bytes =
+      static_cast<uint64_t>(CheckedMultiply(stride, static_cast<int64_t>(DtypeBytes(dtype))));
+  return tensor;
+}
+
+// [B, H, L, d], in memory as `layout` says.
+attest_tensor Heads(int32_t role, int32_t dtype, Layout layout, int64_t batch, int64_t heads,
+                    int64_t length, int64_t size) {
+  attest_tensor tensor = Dense(role, dtype, {batch, heads, length, size});
+  if (layout == Layout::kBsnh) {
+    tensor.strides[1] = size;
+    tensor.strides[2] = heads * size;
+  }
+  return tensor;
+}
+
+void AddProjections(std::vector<attest_tensor>& tensors, const attest_problem& p) {
+  const int64_t q_rows = p.q_num_heads * p.head_size, k_rows = p.kv_num_heads * p.head_size;
+  const int64_t v_rows = p.kv_num_heads * p.v_head_size, o_columns = p.q_num_heads * p.v_head_size;
+  auto add = [&](int32_t role, std::initializer_list<int64_t> shape) {
+    tensors.push_back(Dense(role, p.dtype, shape));
+  };
+  add(ATTEST_ROLE_X, {p.batch_size, p.q_sequence_length, p.hidden_size});
+  if (p.is_cross) add(ATTEST_ROLE_X_KV, {p.batch_size, p.kv_sequence_length, p.hidden_size});
+  if (p.structure != ATTEST_STRUCTURE_PARAMETER_FREE) {
+    add(ATTEST_ROLE_WQ, {q_rows, p.hidden_size});
+    if (p.structure != ATTEST_STRUCTURE_TIED_QK) add(ATTEST_ROLE_WK, {k_rows, p.hidden_size});
+    add(ATTEST_ROLE_WV, {v_rows, p.hidden_size});
+  }
+  if (p.has_output_projection) add(ATTEST_ROLE_WO, {p.hidden_size, o_columns});
+  if (!p.has_bias) return;
+  add(ATTEST_ROLE_BQ, {q_rows});
+  add(ATTEST_ROLE_BK, {k_rows});
+  add(ATTEST_ROLE_BV, {v_rows});
+  if (p.has_output_projection) add(ATTEST_ROLE_BO, {p.hidden_size});
+}
+
+}  // namespace
+
+std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layout) {
+  std::vector<attest_tensor> tensors;
+  const bool layer = p.op == ATTEST_OP_SELF_ATTENTION;
+  auto heads = [&](int32_t role, int64_t count, int64_t length, int64_t size) {
+    return Heads(role, p.dtype, layout, p.batch_size, count, length, size);
+  };
+  if (!layer) {
+    tensors.push_back(heads(ATTEST_ROLE_Q, p.q_num_heads, p.q_sequence_length, p.head_size));
+    tensors.push_back(heads(ATTEST_ROLE_K, p.kv_num_heads, p.kv_sequence_length, p.head_size));
+    tensors.push_back(heads(ATTEST_ROLE_V, p.kv_num_heads, p.kv_sequence_length, p.v_head_size));
+  }
+  if (p.attn_mask != ATTEST_MASK_NONE) {
+    // One mask for all batch entries and heads: [Lq, Lk], the others broadcast.
+    const int32_t type = p.attn_mask == ATTEST_MASK_BOOLEAN ? ATTEST_BOOL : p.dtype;
+    attest_tensor mask = Dense(ATTEST_ROLE_MASK, type, {p.q_sequence_length, p.kv_sequence_length});
+    mask = {sizeof mask, ATTEST_ROLE_MASK, type, 4, 0,
+            {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length},
+            {0, 0, p.kv_sequence_length, 1}, nullptr, mask.extent_bytes, 0, 0};
+    tensors.push_back(mask);
+  }
+  if (p.has_kv_lengths) tensors.push_back(Dense(ATTEST_ROLE_KV_LENGTHS, ATTEST_I64, {p.batch_size}));
+  if (layer) AddProjections(tensors, p);
+  if (!layer) {
+    tensors.push_back(heads(ATTEST_ROLE_OUT, p.q_num_heads, p.q_sequence_length, p.v_head_size));
+  } else {
+    const int64_t width = p.has_output_projection ? p.hidden_size : p.q_num_heads * p.v_head_size;
+    tensors.push_back(Dense(ATTEST_ROLE_OUT, p.dtype, {p.batch_size, p.q_sequence_length, width}));
+  }
+  const int32_t lse_type = p.dtype == ATTEST_F64 ? ATTEST_F64 : ATTEST_F32;
+  if (p.outputs & ATTEST_OUTPUT_LSE)
+    tensors.push_back(
+        Dense(ATTEST_ROLE_LSE, lse_type, {p.batch_size, p.q_num_heads, p.q_sequence_length}));
+  if (p.outputs & ATTEST_OUTPUT_WEIGHTS)
+    tensors.push_back(Dense(ATTEST_ROLE_WEIGHTS, p.dtype,
+                            {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length}));
+  return tensors;
+}
+
+int64_t ExtentElements(const attest_tensor& tensor) {
+  int64_t last = 0;
+  for (int axis = 0; axis < tensor.rank; ++axis)
+    last += (tensor.shape[axis] - 1) * tensor.strides[axis];
+  return last + 1;
+}
+
+int64_t StoredElements(const attest_tensor& tensor) {
+  int64_t count = 1;
+  for (int axis = 0; axis < tensor.rank; ++axis)
+    if (tensor.strides[axis] != 0) count *= tensor.shape[axis];
+  return count;
+}
+
+std::vector<const attest_tensor*> Pointers(const std::vector<attest_tensor>& tensors) {
+  std::vector<const attest_tensor*> pointers;
+  for (const attest_tensor& tensor : tensors) pointers.push_back(&tensor);
+  return pointers;
+}
+
+}  // namespace attest

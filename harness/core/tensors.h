@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Descriptions of a problem's tensors: roles, shapes, strides, extents. No data.
+#ifndef ATTEST_HARNESS_CORE_TENSORS_H_
+#define ATTEST_HARNESS_CORE_TENSORS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "attest/abi.h"
+#include "harness/core/names.h"
+
+namespace attest {
+
+// The tensors of a problem in role order, inputs first; Q, K, V and OUT lie in memory as `layout` says.
+// Throws std::invalid_argument where sizes overflow 63 bits.
+std::vector<attest_tensor> DescribeTensors(const attest_problem& problem, Layout layout);
+
+// Elements from the first to the end of the last, by shape and strides.
+int64_t ExtentElements(const attest_tensor& tensor);
+// Elements that are stored: broadcast dimensions (stride 0) count once.
+int64_t StoredElements(const attest_tensor& tensor);
+
+// Pointers to each, as the interface wants them.
+std::vector<const attest_tensor*> Pointers(const std::vector<attest_tensor>& tensors);
+
+}  // namespace attest
+
+#endif  // ATTEST_HARNESS_CORE_TENSORS_H_
