@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See rows.h.
+#include "harness/report/rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/report/format.h"
+#include "harness/report/statistics.h"
+
+namespace attest::report {
+namespace {
+
+const Timing* TimingOf(const Result& result) {
+  const bool published =
+      IsVerified(result.verdict) && result.timing && !result.timing->samples_seconds.empty();
+  return published ? &*result.timing : nullptr;
+}
+
+const Timing* BaselineTiming(const CellRecord& cell, const std::string& baseline) {
+  for (const Result& result : cell.results)
+    if (LabelOf(result) == baseline) return TimingOf(result);
+  return nullptr;
+}
+
+void FillTimes(const Report& report, const Timing& timing, const Timing* baseline, Row& row) {
+  const Ceiling* ceiling = CeilingFor(report, *row.result);
+  const Rates rates = RatesOf(*row.cell, timing, ceiling);
+  row.median = FormatSeconds(timing.median_seconds) + (timing.noisy ? "~" : "");
+  row.rate = MemoryBound(*row.cell, ceiling)
+                 ? fmt::format("{} GB/s", FormatNumber(rates.bytes_per_second / 1e9))
+                 : fmt::format("{} GFLOP/s", FormatNumber(rates.flops_per_second / 1e9));
+  if (rates.fraction_of_ceiling) row.ceiling = FormatPercent(*rates.fraction_of_ceiling);
+  if (baseline) row.speedup_value = PairedSpeedup(*baseline, timing);
+  if (row.speedup_value) row.speedup = FormatNumber(*row.speedup_value) + "x";
+}
+
+Row MakeRow(const Report& report, const CellRecord& cell, const Result& result,
+            const Timing* baseline) {
+  Row row{&cell, &result, LabelOf(result), std::string(VerdictName(result.verdict)),
+          "-",   "-",     "-",             "-",
+          "-",   {}};
+  if (const Timing* timing = TimingOf(result)) FillTimes(report, *timing, baseline, row);
+  if (result.verification) row.error = FormatNumber(result.verification->error_over_bound);
+  return row;
+}
+
+void AddReason(const CellRecord& cell, const Result& result, std::vector<Reason>& reasons) {
+  Reason reason{std::string(VerdictName(result.verdict)), LabelOf(result), OneLine(result.reason),
+                cell.id, OneLine(result.reproduce), 1};
+  for (Reason& known : reasons) {
+    if (known.verdict != reason.verdict || known.label != reason.label || known.text != reason.text)
+      continue;
+    ++known.count;
+    return;
+  }
+  reasons.push_back(std::move(reason));
+}
+
+}  // namespace
+
+std::vector<Row> MakeRows(const Report& report, const std::string& baseline) {
+  std::vector<Row> rows;
+  for (const CellRecord& cell : report.cells) {
+    const Timing* base = BaselineTiming(cell, baseline);
+    for (const Result& result : cell.results) rows.push_back(MakeRow(report, cell, result, base));
+  }
+  return rows;
+}
+
+std::vector<Reason> CollectReasons(const Report& report) {
+  std::vector<Reason> reasons;
+  for (const CellRecord& cell : report.cells)
+    for (const Result& result : cell.results)
+      if (result.verdict != Verdict::kPass) AddReason(cell, result, reasons);
+  std::stable_partition(reasons.begin(), reasons.end(), [](const Reason& reason) {
+    return IsFailure(VerdictFromName(reason.verdict));
+  });
+  return reasons;
+}
+
+std::string MachineLine(const Report& report) {
+  const Machine& machine = report.machine;
+  return fmt::format("{} | {} | {} | Linux {} | {} threads used", machine.slug, machine.cpu.model,
+                     machine.os, machine.kernel, report.policy.threads);
+}
+
+std::string CountsLine(const Summary& summary) {
+  std::string text = fmt::format("{} cells, {} results: {} verified, {} failed", summary.cells,
+                                 summary.results, summary.verified, summary.failed);
+  for (Verdict verdict : {Verdict::kUnsupported, Verdict::kSkipped})
+    if (const uint64_t count = summary.counts[static_cast<size_t>(verdict)]; count > 0)
+      text += fmt::format(", {} {}", count, VerdictName(verdict));
+  return text + fmt::format("; {:.1f} s (verification {:.1f} s)", summary.duration_seconds,
+                            summary.verification_seconds);
+}
+
+}  // namespace attest::report

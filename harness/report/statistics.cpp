@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// See statistics.h for the methods.
+#include "harness/report/statistics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace attest::report {
+namespace {
+
+void CheckSamples(const Timing& timing) {
+  for (double sample : timing.samples_seconds)
+    if (!(sample > 0 && std::isfinite(sample)))
+      throw std::invalid_argument(
+          fmt::format("a sample of {} s cannot be a measured time", sample));
+  const size_t rounds = timing.samples_seconds.size();
+  for (size_t length : {timing.wall_samples_seconds.size(), timing.cpu_samples_seconds.size(),
+                        timing.iterations.size()})
+    if (length != 0 && length != rounds)
+      throw std::invalid_argument(
+          fmt::format("{} samples, but {} companions of them", rounds, length));
+}
+
+// `sorted` is ascending and not empty.
+double SortedQuantile(const std::vector<double>& sorted, double p) {
+  const double position = p * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(position);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  const double weight = position - static_cast<double>(below);
+  return sorted[below] + weight * (sorted[above] - sorted[below]);
+}
+
+std::vector<double> Sorted(std::span<const double> samples) {
+  std::vector<double> sorted(samples.begin(), samples.end());
+  if (sorted.empty()) throw std::invalid_argument("no samples: there is no quantile of nothing");
+  for (double sample : sorted)
+    if (!std::isfinite(sample))
+      throw std::invalid_argument(fmt::format("a sample of {} has no place in an order", sample));
+  std::sort(sorted.begin(), sorted.end());
+  return sorted;
+}
+
+const Device* DeviceOf(const Report& report, const Result& result) {
+  for (const Backend& backend : report.backends) {
+    if (backend.name != result.backend) continue;
+    for (const Device& device : backend.devices)
+      if (device.index == result.device) return &device;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+double Quantile(std::span<const double> samples, double p) {
+  if (!(p >= 0 && p <= 1))
+    throw std::invalid_argument(fmt::format("quantile {} is outside [0, 1]", p));
+  return SortedQuantile(Sorted(samples), p);
+}
+
+double Median(std::span<const double> samples) { return Quantile(samples, 0.5); }
+
+void Summarize(Timing& timing) {
+  CheckSamples(timing);
+  const std::vector<double> sorted = Sorted(timing.samples_seconds);
+  timing.median_seconds = SortedQuantile(sorted, 0.5);
+  timing.p20_seconds = SortedQuantile(sorted, 0.2);
+  timing.p80_seconds = SortedQuantile(sorted, 0.8);
+  timing.min_seconds = sorted.front();
+  timing.spread = (timing.p80_seconds - timing.p20_seconds) / timing.median_seconds;
+  timing.noise_reason.clear();
+  if (sorted.size() < 2)
+    timing.noise_reason = "one round only: its spread is unknown";
+  else if (!(timing.spread <= kNoisySpread))
+    timing.noise_reason =
+        fmt::format("the middle 60 % of {} rounds spreads over {:.0f} % of the median (limit {:.0f} %)",
+                    sorted.size(), 100 * timing.spread, 100 * kNoisySpread);
+  timing.noisy = !timing.noise_reason.empty();
+}
+
+std::optional<double> PairedSpeedup(const Timing& baseline, const Timing& result) {
+  const size_t rounds = baseline.samples_seconds.size();
+  if (rounds == 0 || rounds != result.samples_seconds.size()) return std::nullopt;
+  std::vector<double> ratios(rounds);
+  for (size_t i = 0; i < rounds; ++i)
+    ratios[i] = baseline.samples_seconds[i] / result.samples_seconds[i];
+  return Median(ratios);
+}
+
+std::optional<double> GeometricMean(std::span<const double> values) {
+  double sum = 0;
+  for (double value : values) {
+    if (!(value > 0 && std::isfinite(value))) return std::nullopt;
+    sum += std::log(value);
+  }
+  if (values.empty()) return std::nullopt;
+  return std::exp(sum / static_cast<double>(values.size()));
+}
+
+double FlopsCeiling(const Ceiling& ceiling, int32_t dtype) {
+  if (dtype == ATTEST_BF16 && ceiling.bf16_dot_flops > 0) return ceiling.bf16_dot_flops;
+  return ceiling.f32_fma_flops;
+}
+
+bool MemoryBound(const CellRecord& cell, const Ceiling* ceiling) {
+  const attest_problem& problem = cell.cell.problem;
+  const double flops = ceiling ? FlopsCeiling(*ceiling, problem.dtype) : 0;
+  if (!(flops > 0 && ceiling->read_bytes_per_second > 0))
+    return problem.q_sequence_length <= kDecodeRows;
+  return cell.bytes_min / ceiling->read_bytes_per_second > cell.flops / flops;
+}
+
+Rates RatesOf(const CellRecord& cell, const Timing& timing, const Ceiling* ceiling) {
+  Rates rates;
+  rates.flops_per_second = cell.flops / timing.median_seconds;
+  rates.bytes_per_second = cell.bytes_min / timing.median_seconds;
+  if (!ceiling) return rates;
+  const bool memory_bound = MemoryBound(cell, ceiling);
+  const double limit = memory_bound ? ceiling->read_bytes_per_second
+                                    : FlopsCeiling(*ceiling, cell.cell.problem.dtype);
+  if (limit > 0)
+    rates.fraction_of_ceiling =
+        (memory_bound ? rates.bytes_per_second : rates.flops_per_second) / limit;
+  return rates;
+}
+
+const Ceiling* CeilingFor(const Report& report, const Result& result) {
+  const std::string label = ResultLabel(result.backend, "", result.device);
+  const Device* device = DeviceOf(report, result);
+  const bool on_cpu = device ? device->kind == "cpu" : report.ceilings.size() == 1;
+  const Ceiling* cpu = nullptr;
+  for (const Ceiling& ceiling : report.ceilings) {
+    if (ceiling.name == label) return &ceiling;
+    if (ceiling.name == "cpu" && on_cpu) cpu = &ceiling;
+  }
+  return cpu;
+}
+
+}  // namespace attest::report

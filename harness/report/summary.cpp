@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Markdown summary; GitHub's and GitLab's dialects. Text of backends is escaped: it may hold anything.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/report/format.h"
+#include "harness/report/rows.h"
+#include "harness/report/statistics.h"
+#include "harness/report/table.h"
+
+namespace attest::report {
+namespace {
+
+std::string Escaped(const std::string& text) {
+  std::string escaped;
+  for (char letter : OneLine(text)) {
+    if (letter == '<')
+      escaped += "&lt;";
+    else if (letter == '&')
+      escaped += "&amp;";
+    else if (std::string_view("|*_`[]\\~#").find(letter) != std::string_view::npos)
+      escaped += {'\\', letter};
+    else
+      escaped += letter;
+  }
+  return escaped;
+}
+
+// Between backquotes; those inside would end it.
+std::string Code(const std::string& text) {
+  std::string code = OneLine(text);
+  std::replace(code.begin(), code.end(), '`', '\'');
+  return "`" + code + "`";
+}
+
+struct LabelSummary {
+  std::string label;
+  size_t results = 0, verified = 0, failed = 0;
+  double worst_error = 0;
+  std::vector<double> speedups;
+};
+
+LabelSummary& Find(std::vector<LabelSummary>& all, const std::string& label) {
+  for (LabelSummary& summary : all)
+    if (summary.label == label) return summary;
+  all.push_back({label, 0, 0, 0, 0, {}});
+  return all.back();
+}
+
+void Count(const Row& row, LabelSummary& summary) {
+  ++summary.results;
+  summary.verified += IsVerified(row.result->verdict) ? 1 : 0;
+  summary.failed += IsFailure(row.result->verdict) ? 1 : 0;
+  if (row.speedup_value) summary.speedups.push_back(*row.speedup_value);
+  if (!row.result->verification) return;
+  const double error = row.result->verification->error_over_bound;
+  // Written so that a NaN becomes the worst and stays it.
+  if (!(error <= summary.worst_error)) summary.worst_error = error;
+}
+
+std::string LabelTable(const std::vector<Row>& rows, const std::string& baseline) {
+  std::vector<LabelSummary> summaries;
+  for (const Row& row : rows) Count(row, Find(summaries, row.label));
+  std::string text = fmt::format(
+      "| backend | results | verified | failed | speed-up{} (geometric mean) | worst error/bound |\n"
+      "|---|--:|--:|--:|--:|--:|\n",
+      baseline.empty() ? "" : " against " + Escaped(baseline));
+  for (const LabelSummary& summary : summaries) {
+    const std::optional<double> mean = GeometricMean(summary.speedups);
+    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", Escaped(summary.label), summary.results,
+                        summary.verified, summary.failed, mean ? FormatNumber(*mean) + "x" : "-",
+                        FormatNumber(summary.worst_error));
+  }
+  return text;
+}
+
+std::string ReasonList(const Report& report) {
+  std::string text;
+  for (const Reason& reason : CollectReasons(report)) {
+    text += fmt::format("- **{}** {} on {}{}: {}\n", reason.verdict, Escaped(reason.label),
+                        Code(reason.first_cell),
+                        reason.count > 1 ? fmt::format(" and {} more", reason.count - 1) : "",
+                        Escaped(reason.text));
+    if (!reason.reproduce.empty()) text += fmt::format("  - {}\n", Code(reason.reproduce));
+  }
+  for (const Backend& backend : report.backends)
+    if (backend.state != BackendState::kLoaded)
+      text += fmt::format("- {} {}: {}\n", BackendStateName(backend.state), Escaped(backend.name),
+                          Escaped(backend.reason));
+  return text.empty() ? "" : "\n" + text;
+}
+
+std::string RowTable(const std::vector<Row>& rows) {
+  std::string text =
+      "\n<details><summary>All results</summary>\n\n"
+      "| backend | cell | verdict | median | rate | of ceiling | speed-up | error/bound |\n"
+      "|---|---|---|--:|--:|--:|--:|--:|\n";
+  for (size_t i = 0; i < std::min(rows.size(), kMarkdownRows); ++i) {
+    const Row& row = rows[i];
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", Escaped(row.label),
+                        Code(row.cell->id), row.verdict, Escaped(row.median), row.rate, row.ceiling,
+                        row.speedup, row.error);
+  }
+  if (rows.size() > kMarkdownRows)
+    text += fmt::format("\n{} more results are in the report.\n", rows.size() - kMarkdownRows);
+  return text + "\n</details>\n";
+}
+
+}  // namespace
+
+std::string MarkdownSummary(const Report& report, const std::string& baseline) {
+  const std::vector<Row> rows = MakeRows(report, baseline);
+  return fmt::format("### Attest: {}\n\n{}\n\n{}", CountsLine(report.summary),
+                     Escaped(MachineLine(report)), LabelTable(rows, baseline)) +
+         ReasonList(report) + RowTable(rows);
+}
+
+}  // namespace attest::report
