@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "harness/report/format.h"
 #include "harness/report/rows.h"
@@ -57,7 +58,8 @@ void Count(const Row& row, LabelSummary& summary) {
   if (!row.result->verification) return;
   const double error = row.result->verification->error_over_bound;
   // Written so that a NaN becomes the worst and stays it.
-  if (!(error <= summary.worst_error)) summary.worst_error = error;
+  const bool stays = std::isnan(summary.worst_error) || error <= summary.worst_error;
+  if (!stays) summary.worst_error = error;
 }
 
 std::string LabelTable(const std::vector<Row>& rows, const std::string& baseline) {

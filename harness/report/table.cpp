@@ -42,8 +42,7 @@ void FitCells(const std::vector<Column>& columns, size_t width,
 }
 
 std::string Escape(const std::string& verdict) {
-  const bool known = verdict != "verdict";
-  const Verdict value = known ? VerdictFromName(verdict) : Verdict::kPass;
+  const Verdict value = VerdictFromName(verdict);
   if (value == Verdict::kPass) return "\x1b[32m";
   return IsFailure(value) ? "\x1b[31m" : "\x1b[33m";
 }
