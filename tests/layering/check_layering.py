@@ -28,7 +28,8 @@ ALLOWED = {
     "backends/": ("attest/",),
     "reference/": ("attest/abi.h", "reference/"),
     "harness/core/": CORE,
-    "harness/judge/": CORE + ("harness/judge/", "harness/worker/protocol.h"),
+    "harness/judge/": CORE + ("harness/judge/", "harness/worker/protocol.h", "harness/worker/channel.h",
+                              "harness/report/model.h"),  # the wire, and plain structs to fill in
     "harness/worker/": CORE + ("harness/worker/",),
     "harness/report/": CORE + ("harness/report/", "harness/worker/protocol.h"),
     "harness/cli/": ("attest/abi.h", "reference/", "harness/"),
