@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows of io tensors as f32 matrices: in place where the elements are f32 and contiguous, else
+// converted into a scratch buffer, one block at a time; and f32 rows stored back.
+#ifndef ATTEST_BACKENDS_EIGEN_ROWS_H_
+#define ATTEST_BACKENDS_EIGEN_ROWS_H_
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+#include "attest/half.hpp"
+#include "attest/sdpa.hpp"
+#include "gemm.h"
+
+namespace attest::eigen {
+
+// Floats on a cache line's boundary, zeroed so that their pages exist before anything is timed.
+class Buffer {
+ public:
+  explicit Buffer(int64_t count) {
+    const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
+    if (bytes == 0) return;
+    data_.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
+    if (data_ == nullptr) throw std::bad_alloc();
+    std::memset(data_.get(), 0, bytes);
+  }
+  float* data() { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(float* data) const { std::free(data); }
+  };
+  std::unique_ptr<float[], Free> data_;
+};
+
+// Whether rows of that tensor can be multiplied where they lie.
+template <typename Io>
+bool InPlace(const attest_tensor& tensor) {
+  return std::is_same_v<Io, float> && tensor.strides[3] == 1;
+}
+
+// Floats that RowsOf needs as scratch for `count` rows of the tensor.
+template <typename Io>
+int64_t ScratchFloats(const attest_tensor& tensor, int64_t count) {
+  return InPlace<Io>(tensor) ? 0 : count * tensor.shape[3];
+}
+
+// One row of io elements as f32, times `factor`.
+template <typename Io>
+void LoadRow(const Io* row, int64_t step, int64_t count, float factor, float* out) {
+  for (int64_t c = 0; c < count; ++c) out[c] = factor * Widen(row[c * step]);
+}
+
+template <typename Io>
+void StoreRow(const float* row, float factor, int64_t count, Io* out, int64_t step) {
+  for (int64_t c = 0; c < count; ++c) Narrow(row[c] * factor, &out[c * step]);
+}
+
+// Rows [first, first + count) of [b, h] of a bound tensor as [count, shape[3]].
+template <typename Io>
+ConstMatrixView RowsOf(const attest_tensor& tensor, int64_t b, int64_t h, int64_t first,
+                       int64_t count, Buffer& scratch) {
+  const int64_t cols = tensor.shape[3];
+  if constexpr (std::is_same_v<Io, float>) {
+    if (InPlace<Io>(tensor))
+      return {RowOf<float>(tensor, b, h, first), count, cols, tensor.strides[2]};
+  }
+  for (int64_t i = 0; i < count; ++i)
+    LoadRow(RowOf<Io>(tensor, b, h, first + i), tensor.strides[3], cols, 1.0f,
+            scratch.data() + i * cols);
+  return {scratch.data(), count, cols, cols};
+}
+
+}  // namespace attest::eigen
+
+#endif  // ATTEST_BACKENDS_EIGEN_ROWS_H_

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Row steps of a softmax in f32: the maximum, and exp of the differences with their sum. Vectors
+// are the compiler's own (GCC and Clang vector extensions), 16 lanes on every instruction set, so
+// the order of the sums does not depend on it.
+//
+// Exp2 is within 1.02e-7 of 2^x, relatively (kExp2RelativeError; found over all floats of (-126, 0]
+// by tests/backends), underflows gradually and reaches 0 at -151; 2^0 is exactly 1. Arguments are
+// at most 0. 2^r on [-1/2, 1/2] is the minimax polynomial of degree 6 (Remez, relative
+// error 1.9e-9).
+#ifndef ATTEST_BACKENDS_EIGEN_SOFTMAX_ROW_H_
+#define ATTEST_BACKENDS_EIGEN_SOFTMAX_ROW_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+namespace attest::eigen {
+
+inline constexpr int kLanes = 16;
+inline constexpr double kExp2RelativeError = 1.02e-7;
+
+typedef float Floats __attribute__((vector_size(4 * kLanes)));
+typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));
+
+inline Floats Load(const float* from) {
+  Floats lanes;
+  std::memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+inline void Store(Floats lanes, float* to) { std::memcpy(to, &lanes, sizeof lanes); }
+
+inline Floats Exp2(Floats x) {
+  constexpr float kRound = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
+  constexpr int32_t kRoundBits = 0x4b400000;
+  const Floats lowest = Floats{} - 151.0f;
+  x = lowest > x ? lowest : x;  // this order keeps a NaN
+  const Floats shifted = x + kRound;
+  const Ints exponent = reinterpret_cast<Ints>(shifted) - kRoundBits;
+  const Floats r = x - (shifted - kRound);
+  Floats p = r * 1.53458205e-4f + 1.33999313e-3f;
+  p = p * r + 9.61848889e-3f;
+  p = p * r + 5.55032877e-2f;
+  p = p * r + 2.40226469e-1f;
+  p = p * r + 6.93147206e-1f;
+  p = p * r + 1.0f;
+  // 2^exponent in two factors, as it may lie below the normal numbers.
+  const Ints half = exponent >> 1;
+  const Ints rest = exponent - half;
+  p *= reinterpret_cast<Floats>((half + 127) << 23);
+  return p * reinterpret_cast<Floats>((rest + 127) << 23);
+}
+
+// The largest of count >= 1 elements.
+inline float RowMax(const float* row, int64_t count) {
+  float max = row[0];
+  int64_t j = 0;
+  if (count >= kLanes) {
+    Floats lanes = Load(row);
+    for (j = kLanes; j + kLanes <= count; j += kLanes) {
+      const Floats next = Load(row + j);
+      lanes = next > lanes ? next : lanes;
+    }
+    for (int lane = 0; lane < kLanes; ++lane) max = std::max(max, lanes[lane]);
+  }
+  for (; j < count; ++j) max = std::max(max, row[j]);
+  return max;
+}
+
+// Replaces every element by 2^((element - max) * factor), factor >= 0, and returns their sum. The
+// difference comes first so that the maximum gives exactly 1.
+inline float RowExp2(float* row, int64_t count, float max, float factor) {
+  Floats sums{};
+  int64_t j = 0;
+  for (; j + kLanes <= count; j += kLanes) {
+    const Floats p = Exp2((Load(row + j) - max) * factor);
+    Store(p, row + j);
+    sums += p;
+  }
+  if (j < count) {
+    Floats tail = Floats{} + max;
+    std::memcpy(&tail, row + j, (count - j) * sizeof(float));
+    tail = Exp2((tail - max) * factor);
+    std::memcpy(row + j, &tail, (count - j) * sizeof(float));
+    for (int lane = static_cast<int>(count - j); lane < kLanes; ++lane) tail[lane] = 0;
+    sums += tail;
+  }
+  float sum = 0;
+  for (int lane = 0; lane < kLanes; ++lane) sum += sums[lane];
+  return sum;
+}
+
+inline float Exp2(float x) { return Exp2(Floats{} + x)[0]; }
+
+inline void ScaleRow(float* row, int64_t count, float factor) {
+  for (int64_t j = 0; j < count; ++j) row[j] *= factor;
+}
+
+}  // namespace attest::eigen
+
+#endif  // ATTEST_BACKENDS_EIGEN_SOFTMAX_ROW_H_
