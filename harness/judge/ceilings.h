@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the machine could do at best, measured by workers in the same run as everything else.
+#ifndef ATTEST_HARNESS_JUDGE_CEILINGS_H_
+#define ATTEST_HARNESS_JUDGE_CEILINGS_H_
+
+#include <string>
+#include <vector>
+
+#include "harness/judge/backends.h"
+
+namespace attest::judge {
+
+// "opencl@1": how a device's ceiling is named.
+std::string DeviceLabel(const Contender& contender);
+
+// The CPU's by a worker without a plugin, other devices' by their own backend. A ceiling that cannot be
+// measured is left out.
+std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& field);
+
+}  // namespace attest::judge
+
+#endif  // ATTEST_HARNESS_JUDGE_CEILINGS_H_

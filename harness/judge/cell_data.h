@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a cell needs before anybody computes it: two sets of inputs in shared memory, and what the answers
+// must be.
+#ifndef ATTEST_HARNESS_JUDGE_CELL_DATA_H_
+#define ATTEST_HARNESS_JUDGE_CELL_DATA_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "harness/core/buffer.h"
+#include "harness/core/cell.h"
+#include "harness/worker/protocol.h"
+#include "reference/oracle.h"
+
+namespace attest::judge {
+
+// Where in its buffer a tensor lies: its first byte right after the guard page before it, or its end
+// (rounded up to 128 bytes) right at the guard page behind it.
+enum class Alignment { kStart, kEnd };
+
+// Two 32-bit poisons whose every 16, 32 and 64-bit reading is a NaN.
+inline constexpr uint32_t kPoisons[2] = {0x7ff37ff3, 0xfff5fff5};
+void FillPoison(Buffer& buffer, uint32_t pattern);
+
+size_t BufferBytes(const attest_tensor& tensor);
+protocol::Placement PlaceTensor(const attest_tensor& tensor, uint32_t buffer, Alignment alignment);
+
+struct InputBuffer {
+  uint32_t id = 0;
+  size_t tensor = 0;  // index into CellData::tensors
+  int set = 0;
+  Alignment alignment = Alignment::kStart;
+  Buffer buffer;
+};
+
+struct CellData {
+  Cell cell;
+  std::vector<attest_tensor> tensors;   // descriptions
+  std::vector<InputBuffer> inputs;
+  std::vector<reference::Rounding> roundings;
+  reference::Answer answers[2];         // one per input set; bounds in the order of `roundings`
+  std::vector<double> value_ranges;     // [v_head_size]: greatest minus least V of the column, set 0
+  Work work;
+
+  // The inputs' placements of a set; outputs are the worker's own.
+  protocol::Binding InputBinding(int set, Alignment alignment) const;
+};
+
+struct CellDataOptions {
+  unsigned threads = 1;
+  double oracle_budget = 2e9;  // multiply-adds for set 0; set 1 gets a quarter
+  std::vector<reference::Rounding> roundings;
+};
+
+// Bytes of shared memory that the cell's buffers take with `hosts` workers.
+double SharedBytes(const Cell& cell, size_t hosts);
+
+// Throws std::system_error where the memory cannot be had.
+std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& options);
+
+}  // namespace attest::judge
+
+#endif  // ATTEST_HARNESS_JUDGE_CELL_DATA_H_

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/judge/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "harness/core/convert.h"
+
+#ifdef __FAST_MATH__
+#error "the verifier must not be compiled with fast-math: NaN and rounding are its business"
+#endif
+
+namespace attest::judge {
+namespace {
+
+struct Row {
+  int64_t batch = 0, head = 0, index = 0;
+};
+
+Row RowOf(const attest_problem& problem, int64_t number) {
+  const int64_t heads = number / problem.q_sequence_length;
+  return {heads / problem.q_num_heads, heads % problem.q_num_heads, number % problem.q_sequence_length};
+}
+
+int64_t RowOffset(const attest_tensor& tensor, const Row& row) {
+  return row.batch * tensor.strides[0] + row.head * tensor.strides[1] + row.index * tensor.strides[2];
+}
+
+// Spacing of the io type's numbers at `value`, for max_ulp.
+double UnitInLastPlace(double value, int32_t dtype) {
+  const int digits = dtype == ATTEST_F64 ? 53 : dtype == ATTEST_F32 ? 24 : dtype == ATTEST_F16 ? 11 : 8;
+  const int least = dtype == ATTEST_F64 ? -1022 : dtype == ATTEST_F16 ? -14 : -126;
+  const int exponent = value == 0 ? least : std::max(std::ilogb(value), least);
+  return std::ldexp(1.0, exponent - digits + 1);
+}
+
+// error / bound, where a bound of 0 allows no error at all; NaN and infinity come out as infinity.
+double Ratio(double error, double bound) {
+  if (error == 0) return 0;
+  if (!(error <= std::numeric_limits<double>::max())) return INFINITY;
+  return bound > 0 ? error / bound : INFINITY;
+}
+
+// Sums over the compared elements of OUT.
+class Figures {
+ public:
+  Figures(const CellData& data, const reference::Answer& answer, const reference::Bound& bound)
+      : data_(data), answer_(answer), bound_(bound) {
+    resolving_.reserve(answer.output.size());
+  }
+
+  void Add(const Row& row, size_t at, int64_t column, double got) {
+    const double expected = answer_.output[at], bound = bound_.output[at];
+    const double error = IsNan(got) ? INFINITY : std::fabs(got - expected);
+    const bool ok = error <= bound;
+    result_.outside += !ok;
+    result_.beyond_probabilistic += ok && !(error <= bound_.probabilistic[at]);
+    const double ratio = Ratio(error, bound);
+    auto& figures = result_.figures;
+    if (!figures.worst || ratio > figures.error_over_bound) {
+      figures.worst = report::Worst{row.batch, row.head, row.index, column, expected, got};
+      figures.error_over_bound = ratio;
+    }
+    probabilistic_ = std::max(probabilistic_, Ratio(error, bound_.probabilistic[at]));
+    figures.max_abs_error = std::max(figures.max_abs_error, error);
+    ulp_ = std::max(ulp_, error / UnitInLastPlace(expected, data_.cell.problem.dtype));
+    squared_error_ += error * error;
+    squared_ += expected * expected;
+    row_slope_ += (got - expected) * expected;
+    if (!data_.value_ranges.empty() && data_.value_ranges[column] > 0)
+      resolving_.push_back(bound / data_.value_ranges[column]);
+    ++result_.elements;
+  }
+
+  // Errors of a row share its softmax denominator, so a row is one observation.
+  void EndRow() {
+    slope_ += row_slope_;
+    slope_squared_ += row_slope_ * row_slope_;
+    row_slope_ = 0;
+  }
+
+  Comparison Take() {
+    auto& figures = result_.figures;
+    figures.error_over_probabilistic_bound = probabilistic_;
+    figures.max_ulp = ulp_;
+    figures.nmse = squared_ > 0 ? squared_error_ / squared_ : (squared_error_ == 0 ? 0 : INFINITY);
+    figures.bias_z = slope_squared_ > 0 ? slope_ / std::sqrt(slope_squared_) : 0;
+    if (!resolving_.empty()) {
+      const auto middle = resolving_.begin() + static_cast<std::ptrdiff_t>(resolving_.size() / 2);
+      std::nth_element(resolving_.begin(), middle, resolving_.end());
+      figures.resolving_power = *middle;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  const CellData& data_;
+  const reference::Answer& answer_;
+  const reference::Bound& bound_;
+  Comparison result_;
+  std::vector<double> resolving_;
+  double probabilistic_ = 0, ulp_ = 0, squared_error_ = 0, squared_ = 0;
+  double row_slope_ = 0, slope_ = 0, slope_squared_ = 0;
+};
+
+Comparison CompareOut(const CellData& data, const reference::Answer& answer, const reference::Bound& bound,
+                      const attest_tensor& out) {
+  Figures figures(data, answer, bound);
+  const int64_t columns = data.cell.problem.v_head_size;
+  for (size_t r = 0; r < answer.rows.size(); ++r) {
+    const Row row = RowOf(data.cell.problem, answer.rows[r]);
+    const int64_t offset = RowOffset(out, row);
+    for (int64_t c = 0; c < columns; ++c)
+      figures.Add(row, r * static_cast<size_t>(columns) + static_cast<size_t>(c), c,
+                  LoadElement(out.data, out.dtype, offset + c * out.strides[3]));
+    figures.EndRow();
+  }
+  return figures.Take();
+}
+
+// LSE (columns = 1) or WEIGHTS: the first element outside its bound, in words.
+std::string CompareExtra(const CellData& data, const reference::Answer& answer,
+                         const std::vector<double>& expected, const std::vector<double>& bound,
+                         const attest_tensor& tensor) {
+  const auto columns = static_cast<int64_t>(tensor.role == ATTEST_ROLE_LSE ? 1 : tensor.shape[3]);
+  for (size_t r = 0; r < answer.rows.size(); ++r) {
+    const Row row = RowOf(data.cell.problem, answer.rows[r]);
+    for (int64_t c = 0; c < columns; ++c) {
+      const size_t at = r * static_cast<size_t>(columns) + static_cast<size_t>(c);
+      const double got = LoadElement(tensor.data, tensor.dtype,
+                                     RowOffset(tensor, row) + (columns > 1 ? c * tensor.strides[3] : 0));
+      const bool ok = got == expected[at] || std::fabs(got - expected[at]) <= bound[at];
+      if (!ok)
+        return fmt::format("{} of batch {}, head {}, row {}, key {}: expected {:.9g}, got {:.9g}, bound {:.3g}",
+                           RoleName(tensor.role), row.batch, row.head, row.index, c, expected[at], got,
+                           bound[at]);
+    }
+  }
+  return "";
+}
+
+bool IsPoison(const std::byte* at, size_t offset, size_t bytes, uint32_t poison) {
+  const auto pattern = std::bit_cast<std::array<std::byte, 4>>(poison);
+  for (size_t i = 0; i < bytes; ++i)
+    if (at[i] != pattern[(offset + i) % 4]) return false;
+  return true;
+}
+
+std::string CheckMargin(const Output& output, size_t first, size_t last, const char* where, uint32_t poison) {
+  const std::byte* data = output.buffer->data();
+  for (size_t i = first; i < last; ++i)
+    if (!IsPoison(data + i, i, 1, poison))
+      return fmt::format("wrote {} {}: byte {} of the margin changed", where,
+                         RoleName(output.tensor.role), i - first);
+  return "";
+}
+
+// One flag per element of the extent: is it part of the tensor, or a gap between its rows?
+std::vector<bool> Members(const attest_tensor& tensor) {
+  std::vector<bool> member(static_cast<size_t>(ExtentElements(tensor)), false);
+  int64_t count = 1;
+  for (int axis = 0; axis < tensor.rank; ++axis) count *= tensor.shape[axis];
+  for (int64_t index = 0; index < count; ++index) {
+    int64_t offset = 0, rest = index;
+    for (int axis = tensor.rank - 1; axis >= 0; --axis) {
+      offset += rest % tensor.shape[axis] * tensor.strides[axis];
+      rest /= tensor.shape[axis];
+    }
+    member[static_cast<size_t>(offset)] = true;
+  }
+  return member;
+}
+
+}  // namespace
+
+std::string CheckMemory(const Output& output, uint32_t poison) {
+  const attest_tensor& tensor = output.tensor;
+  const auto first = static_cast<size_t>(static_cast<const std::byte*>(tensor.data) - output.buffer->data());
+  const size_t end = first + tensor.extent_bytes;
+  std::string problem = CheckMargin(output, 0, first, "before the start of", poison);
+  if (problem.empty()) problem = CheckMargin(output, end, output.buffer->bytes(), "past the end of", poison);
+  if (!problem.empty()) return problem;
+  const size_t size = DtypeBytes(tensor.dtype);
+  const bool dense = StoredElements(tensor) == ExtentElements(tensor);
+  const std::vector<bool> member = dense ? std::vector<bool>() : Members(tensor);
+  int64_t unwritten = 0, first_unwritten = -1;
+  for (int64_t i = 0; i < ExtentElements(tensor); ++i) {
+    const size_t at = first + static_cast<size_t>(i) * size;
+    const bool poisoned = IsPoison(output.buffer->data() + at, at, size, poison);
+    const bool belongs = dense || member[static_cast<size_t>(i)];
+    if (!belongs && !poisoned)
+      return fmt::format("wrote into the gap between rows of {} (element {})", RoleName(tensor.role), i);
+    if (belongs && poisoned && unwritten++ == 0) first_unwritten = i;
+  }
+  if (unwritten == 0) return "";
+  return fmt::format("{} of {} elements of {} never written, the first is element {}", unwritten,
+                     StoredElements(tensor), RoleName(tensor.role), first_unwritten);
+}
+
+Comparison Compare(const CellData& data, int set, size_t rounding, const std::vector<Output>& outputs,
+                   uint32_t poison) {
+  const reference::Answer& answer = data.answers[set];
+  const reference::Bound& bound = answer.bounds.at(rounding);
+  Comparison result;
+  for (const Output& output : outputs)
+    if (output.tensor.role == ATTEST_ROLE_OUT) result = CompareOut(data, answer, bound, output.tensor);
+  for (const Output& output : outputs) {
+    if (result.memory.empty()) result.memory = CheckMemory(output, poison);
+    if (!result.failure.empty()) continue;
+    if (output.tensor.role == ATTEST_ROLE_LSE)
+      result.failure = CompareExtra(data, answer, answer.lse, bound.lse, output.tensor);
+    if (output.tensor.role == ATTEST_ROLE_WEIGHTS)
+      result.failure = CompareExtra(data, answer, answer.weights, bound.weights, output.tensor);
+  }
+  return result;
+}
+
+}  // namespace attest::judge

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A backend:variant@device of this run, and what became of it on the cell in work.
+#ifndef ATTEST_HARNESS_JUDGE_CONTENDER_H_
+#define ATTEST_HARNESS_JUDGE_CONTENDER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/judge/host.h"
+
+namespace attest::judge {
+
+struct Contender {
+  std::string backend, variant, label;
+  std::string device_kind;  // "cpu", "gpu", "accelerator"
+  std::string expected_implementations;
+  uint32_t variant_index = 0;
+  std::shared_ptr<Host> host;
+  std::vector<protocol::ContractReply> contracts;
+  double seconds_per_flop = 0;  // of the last cell it ran (unmasked FLOPs); 0 = not known yet
+
+  // Its contract for an io type; nullptr where it does not have the type.
+  const attest_contract* ContractFor(int32_t dtype) const;
+};
+
+// One contender on one cell, from preparation to the last round.
+struct Entry {
+  Contender* contender = nullptr;
+  report::Result result;
+  size_t rounding = 0;           // index into CellData::roundings
+  uint32_t plan = 0;             // its number in the worker
+  uint64_t generation = 0;       // of the worker that holds the plan
+  bool prepared = false;
+  bool keep_plan = true;         // false: made anew for every round, for want of memory
+  bool alive = true;             // false: the verdict stands, no more calls
+  double call_seconds = 0;       // of the fastest checked call
+  int rounds = 0;                // to measure; 0 = none
+  uint64_t iterations = 1;
+};
+
+// Bytes the kernel says can be had without swapping; 0 where it does not say.
+double AvailableMemoryBytes();
+
+// Gives the entry its final verdict.
+void Conclude(Entry& entry, report::Verdict verdict, const std::string& reason);
+// Notes a check; "fail" ones decide the verdict through Conclude, elsewhere.
+void AddCheck(Entry& entry, const std::string& name, const std::string& outcome,
+              const std::string& detail = "");
+
+// Prepares the plan where the worker does not hold it. False: the entry is concluded (unsupported, ...).
+bool Prepare(const CellData& data, Entry& entry);
+void Release(Entry& entry);
+
+// The command that shows this result again.
+std::string ReproduceCommand(const Cell& cell, const std::string& label);
+
+}  // namespace attest::judge
+
+#endif  // ATTEST_HARNESS_JUDGE_CONTENDER_H_

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/judge/examine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "harness/core/words.h"
+
+namespace attest::judge {
+namespace {
+
+constexpr double kBiasLimit = 20;           // |z| beyond it is no rounding (verification.md, section 4)
+constexpr double kVacuousResolution = 0.5;  // a bound that wide cannot tell right from wrong
+
+struct Call {
+  int set = 0;
+  Alignment alignment = Alignment::kStart;
+  int poison = 0;
+};
+
+// The two poisons, alignments and input sets, and a rerun of the first call under the other poison.
+constexpr Call kCalls[] = {{0, Alignment::kStart, 0}, {1, Alignment::kEnd, 1}, {0, Alignment::kStart, 1}};
+
+std::string WorstText(const report::Verification& figures) {
+  if (!figures.worst) return "";
+  const report::Worst& worst = *figures.worst;
+  return fmt::format("batch {}, head {}, row {}, column {}: expected {:.9g}, got {:.9g}, error/bound {:.3g}",
+                     worst.batch, worst.head, worst.row, worst.column, worst.expected, worst.got,
+                     figures.error_over_bound);
+}
+
+// Keeps the worse of two calls' figures, and every check noted so far.
+void Merge(Entry& entry, const report::Verification& figures) {
+  auto& kept = entry.result.verification;
+  if (!kept) kept.emplace();
+  std::vector<report::Check> checks = std::move(kept->checks);
+  if (!kept->worst || !(figures.error_over_bound <= kept->error_over_bound)) *kept = figures;
+  kept->checks = std::move(checks);
+}
+
+void Fail(Entry& entry, const std::string& check, const std::string& detail) {
+  AddCheck(entry, check, "fail", detail);
+  Conclude(entry, report::Verdict::kFail, fmt::format("{}: {}", check, detail));
+}
+
+// What one call's outputs say; false: concluded. `when` goes into the reason.
+bool Judge(const CellData& data, Entry& entry, int set, const std::vector<Output>& outputs, uint32_t poison,
+           const std::string& when) {
+  const Comparison found = Compare(data, set, entry.rounding, outputs, poison);
+  Merge(entry, found.figures);
+  if (!found.memory.empty()) return Fail(entry, "memory", found.memory + when), false;
+  if (found.outside > 0) {
+    Fail(entry, "bound", fmt::format("{} of {} elements beyond the error bound{}; worst: {}", found.outside,
+                                     found.elements, when, WorstText(found.figures)));
+    return false;
+  }
+  if (!found.failure.empty()) return Fail(entry, "bound", found.failure + when), false;
+  if (!(std::fabs(found.figures.bias_z.value_or(0)) < kBiasLimit)) {
+    Fail(entry, "bias", fmt::format("errors lean one way: z = {:.1f}, limit {}{}", *found.figures.bias_z,
+                                    kBiasLimit, when));
+    return false;
+  }
+  AddCheck(entry, "memory", "pass");
+  AddCheck(entry, "bound", "pass");
+  AddCheck(entry, "bias", "pass");
+  return true;
+}
+
+// A silent fallback: what ran is not what the variant promises.
+bool CheckImplementation(Entry& entry) {
+  const std::string& expected = entry.contender->expected_implementations;
+  if (expected.empty()) return true;
+  for (const std::string& word : Split(expected, '|'))
+    if (entry.result.implementation.find(word) != std::string::npos) {
+      AddCheck(entry, "implementation", "pass");
+      return true;
+    }
+  Fail(entry, "implementation", fmt::format("silent fallback: ran '{}', the variant promises one of '{}'",
+                                            entry.result.implementation, expected));
+  return false;
+}
+
+std::vector<std::byte> Snapshot(const std::vector<Output>& outputs) {
+  std::vector<std::byte> bytes;
+  for (const Output& output : outputs) {
+    const auto* data = static_cast<const std::byte*>(output.tensor.data);
+    bytes.insert(bytes.end(), data, data + output.tensor.extent_bytes);
+  }
+  return bytes;
+}
+
+bool CheckRerun(const CellData& data, Entry& entry, const std::vector<std::byte>& first,
+                const std::vector<std::byte>& again) {
+  const attest_contract* contract = entry.contender->ContractFor(data.cell.problem.dtype);
+  const bool dense = data.cell.layout == Layout::kBnsh || first.size() == again.size();
+  const bool same = dense && first.size() == again.size() &&
+                    std::memcmp(first.data(), again.data(), first.size()) == 0;
+  const bool declared = contract != nullptr && (contract->flags & ATTEST_CONTRACT_NONDETERMINISTIC) != 0;
+  if (same || declared) {
+    AddCheck(entry, "rerun", "pass", same ? "" : "differs within the bound, as declared");
+    return true;
+  }
+  Fail(entry, "rerun", "a second run on the same inputs gave other bits, and the contract does not say so");
+  return false;
+}
+
+// One call; false: concluded.
+bool RunCall(const CellData& data, Entry& entry, const Call& call) {
+  Host& host = *entry.contender->host;
+  if (!Prepare(data, entry)) return false;
+  host.Poison(kPoisons[call.poison]);
+  const protocol::Reply reply =
+      host.Ask(protocol::Run{entry.plan, host.BindingOf(data, call.set, call.alignment)});
+  if (reply.status != "ok") {
+    const bool unsupported = reply.status == "unsupported";
+    Conclude(entry, unsupported ? report::Verdict::kUnsupported : report::Verdict::kError,
+             fmt::format("{}: {}", reply.status, reply.message));
+    return false;
+  }
+  const auto& run = std::get<protocol::RunReply>(reply.body);
+  entry.call_seconds = entry.call_seconds == 0 ? run.seconds : std::min(entry.call_seconds, run.seconds);
+  entry.result.peak_memory_bytes = std::max(entry.result.peak_memory_bytes.value_or(0), run.peak_memory_bytes);
+  entry.result.workspace_bytes = run.workspace_bytes;
+  if (run.device_bytes != 0) entry.result.device_bytes = run.device_bytes;
+  if (!run.implementation.empty()) entry.result.implementation = run.implementation;
+  return true;
+}
+
+void Decide(Entry& entry) {
+  AddCheck(entry, "guard_pages", "pass");
+  AddCheck(entry, "inputs_unchanged", "pass", "sealed read-only");
+  const report::Verification& figures = *entry.result.verification;
+  const double probabilistic = figures.error_over_probabilistic_bound.value_or(0);
+  AddCheck(entry, "probabilistic_bound", probabilistic <= 1 ? "pass" : "suspicious");
+  if (!(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
+    Conclude(entry, report::Verdict::kVacuous,
+             fmt::format("the bound is {:.2g} of the range of V: this case can show nothing",
+                         *figures.resolving_power));
+    return;
+  }
+  const bool suspicious = !(probabilistic <= 1);
+  entry.result.verdict = suspicious ? report::Verdict::kSuspicious : report::Verdict::kPass;
+  entry.result.reason = suspicious ? fmt::format("errors are {:.2f} of what independent roundings explain",
+                                                 probabilistic)
+                                   : "";
+}
+
+void RunCalls(const CellData& data, Entry& entry) {
+  std::vector<std::byte> first;
+  for (size_t i = 0; i < std::size(kCalls); ++i) {
+    const Call& call = kCalls[i];
+    if (!RunCall(data, entry, call)) return;
+    if (i == 0 && !CheckImplementation(entry)) return;
+    const auto outputs = entry.contender->host->Outputs(data, call.alignment);
+    if (!Judge(data, entry, call.set, outputs, kPoisons[call.poison], "")) return;
+    if (i == 0) first = Snapshot(outputs);
+    if (i == 2 && data.cell.layout == Layout::kBnsh && !CheckRerun(data, entry, first, Snapshot(outputs))) return;
+  }
+  Decide(entry);
+}
+
+}  // namespace
+
+void Examine(const CellData& data, Entry& entry) {
+  try {
+    RunCalls(data, entry);
+  } catch (const WorkerLost& lost) {
+    if (lost.verdict == report::Verdict::kCrash) AddCheck(entry, "guard_pages", "fail", lost.what());
+    Conclude(entry, lost.verdict, lost.what());
+  }
+}
+
+bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round) {
+  const auto outputs = entry.contender->host->Outputs(data, Alignment::kStart);
+  const bool right = Judge(data, entry, set, outputs, kPoisons[round % 2], fmt::format(" (timed round {})", round + 1));
+  AddCheck(entry, "timed_output", right ? "pass" : "fail");
+  return right;
+}
+
+}  // namespace attest::judge

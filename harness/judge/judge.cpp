@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sweep: cell by cell, inputs and answers once, then every contender checked, then the right ones timed.
+#include "harness/judge/judge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+
+#include "harness/judge/backends.h"
+#include "harness/judge/ceilings.h"
+#include "harness/judge/examine.h"
+#include "harness/judge/rounds.h"
+#include "harness/report/statistics.h"
+
+namespace attest::judge {
+namespace {
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Roundings of the entries' contracts, each once; notes which is whose.
+std::vector<reference::Rounding> CollectRoundings(std::vector<Entry>& entries, int32_t dtype) {
+  std::vector<reference::Rounding> roundings;
+  for (Entry& entry : entries) {
+    if (!entry.alive) continue;
+    const auto rounding = reference::RoundingOf(*entry.contender->ContractFor(dtype), dtype);
+    const auto found = std::find(roundings.begin(), roundings.end(), rounding);
+    entry.rounding = static_cast<size_t>(found - roundings.begin());
+    if (found == roundings.end()) roundings.push_back(rounding);
+  }
+  return roundings;
+}
+
+class Sweep {
+ public:
+  Sweep(const Settings& settings, const Hooks& hooks) : settings_(settings), hooks_(hooks) {}
+
+  Outcome Run() {
+    start_ = Now();
+    field_ = Assemble(settings_, hooks_);
+    if (settings_.measure && !field_.contenders.empty())
+      outcome_.ceilings = MeasureCeilings(settings_, field_);
+    sweep_start_ = Now();
+    for (size_t i = 0; i < settings_.cells.size() && !field_.contenders.empty(); ++i) {
+      if (Stopped()) break;
+      report::CellRecord record = RunCell(i);
+      if (Stopped() && settings_.measure) break;  // its rounds were cut short
+      if (hooks_.cell_finished) hooks_.cell_finished(record);
+      outcome_.cells.push_back(std::move(record));
+    }
+    outcome_.interrupted = Stopped();
+    outcome_.backends = std::move(field_.backends);
+    outcome_.duration_seconds = Now() - start_;
+    outcome_.verification_seconds = verification_seconds_;
+    return std::move(outcome_);
+  }
+
+ private:
+  bool Stopped() const { return hooks_.stop && hooks_.stop(); }
+
+  void Report(size_t cell, const std::string& label) {
+    if (!hooks_.progress) return;
+    Progress progress;
+    progress.cell = cell;
+    progress.cells = settings_.cells.size();
+    progress.cell_id = CellId(settings_.cells[cell]);
+    progress.label = label;
+    progress.elapsed_seconds = Now() - start_;
+    if (cell > 0)
+      progress.remaining_seconds =
+          (Now() - sweep_start_) / static_cast<double>(cell) * static_cast<double>(progress.cells - cell);
+    hooks_.progress(progress);
+  }
+
+  std::vector<Entry> MakeEntries(const Cell& cell) {
+    std::vector<Entry> entries;
+    for (Contender& contender : field_.contenders) {
+      Entry entry;
+      entry.contender = &contender;
+      entry.plan = static_cast<uint32_t>(entries.size() + 1);
+      entry.result.backend = contender.backend;
+      entry.result.variant = contender.variant;
+      entry.result.device = contender.host->device();
+      if (contender.ContractFor(cell.problem.dtype) == nullptr)
+        Conclude(entry, report::Verdict::kUnsupported,
+                 fmt::format("{} has no {}", contender.label, DtypeName(cell.problem.dtype)));
+      entries.push_back(std::move(entry));
+    }
+    return entries;
+  }
+
+  report::CellRecord RunCell(size_t index) {
+    const Cell& cell = settings_.cells[index];
+    report::CellRecord record;
+    record.id = CellId(cell);
+    record.cell = cell;
+    record.rows_total = reference::RowCount(cell.problem);
+    std::vector<Entry> entries = MakeEntries(cell);
+    Report(index, "");
+    try {
+      const double start = Now();
+      const double needed = SharedBytes(cell, CountHosts());
+      RequireMemory(needed);
+      const auto data = MakeCellData(
+          cell, {settings_.threads, settings_.oracle_budget, CollectRoundings(entries, cell.problem.dtype)});
+      verification_seconds_ += Now() - start;
+      record.flops = data->work.flops;
+      record.flops_unmasked = data->work.flops_unmasked;
+      record.bytes_min = data->work.bytes_min;
+      record.rows_checked = static_cast<int64_t>(data->answers[0].rows.size());
+      JudgeEntries(index, *data, entries);
+      Finish(*data, entries);
+    } catch (const std::system_error& error) {
+      SkipAll(entries, error.what());
+    } catch (const std::bad_alloc&) {
+      SkipAll(entries, "not enough memory for the reference: choose smaller sizes or a smaller oracle budget");
+    }
+    for (Entry& entry : entries) record.results.push_back(Conclusion(record, entry));
+    return record;
+  }
+
+  size_t CountHosts() const {
+    std::vector<const Host*> hosts;
+    for (const Contender& contender : field_.contenders) hosts.push_back(contender.host.get());
+    std::sort(hosts.begin(), hosts.end());
+    return static_cast<size_t>(std::unique(hosts.begin(), hosts.end()) - hosts.begin());
+  }
+
+  static void RequireMemory(double needed) {
+    const double available = AvailableMemoryBytes();
+    if (available > 0 && needed > available)
+      throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
+                              fmt::format("the cell's tensors need {:.0f} bytes, {:.0f} are available", needed,
+                                          available));
+  }
+
+  void SkipAll(std::vector<Entry>& entries, const std::string& reason) {
+    for (Entry& entry : entries)
+      if (entry.alive) Conclude(entry, report::Verdict::kSkipped, reason);
+    for (Entry& entry : entries) entry.contender->host->Leave();
+  }
+
+  void JudgeEntries(size_t index, const CellData& data, std::vector<Entry>& entries) {
+    for (Entry& entry : entries) {
+      if (!entry.alive || Stopped()) continue;
+      if (const std::string reason = PredictTooSlow(settings_, *entry.contender, data); !reason.empty()) {
+        Conclude(entry, report::Verdict::kSkipped, reason);
+        continue;
+      }
+      Report(index, entry.contender->label);
+      const double start = Now();
+      Examine(data, entry);
+      verification_seconds_ += Now() - start;
+    }
+    KeepPlansThatFit(entries);
+    Report(index, "rounds");
+    if (settings_.measure) verification_seconds_ += MeasureRounds(settings_, hooks_, data, entries);
+  }
+
+  // Plans of one cell live side by side only while their workspaces fit into half of the free memory.
+  static void KeepPlansThatFit(std::vector<Entry>& entries) {
+    double bytes = 0;
+    for (const Entry& entry : entries)
+      if (entry.prepared) bytes += static_cast<double>(entry.result.workspace_bytes.value_or(0));
+    const bool fit = bytes <= AvailableMemoryBytes() / 2;
+    for (Entry& entry : entries) {
+      entry.keep_plan = fit;
+      if (!fit) Release(entry);
+    }
+  }
+
+  void Finish(const CellData& data, std::vector<Entry>& entries) {
+    for (Entry& entry : entries) {
+      Release(entry);
+      entry.contender->host->Leave();
+      // Below a millisecond it is the call's own cost that was seen, and says nothing of larger cells.
+      if (!entry.alive || entry.call_seconds < 1e-3) continue;
+      const double rate = entry.call_seconds / data.work.flops_unmasked;
+      double& known = entry.contender->seconds_per_flop;
+      known = known == 0 ? rate : std::min(known, rate);
+    }
+  }
+
+  report::Result Conclusion(const report::CellRecord& record, Entry& entry) {
+    report::Result& result = entry.result;
+    if (result.timing && result.timing->samples_seconds.empty()) result.timing.reset();
+    if (result.timing && result.timing->median_seconds > 0)
+      result.rates = report::RatesOf(record, *result.timing, CeilingOf(entry));
+    if (report::IsFailure(result.verdict)) result.reproduce = ReproduceCommand(record.cell, entry.contender->label);
+    return std::move(result);
+  }
+
+  const report::Ceiling* CeilingOf(const Entry& entry) const {
+    const report::Ceiling* cpu = nullptr;
+    for (const report::Ceiling& ceiling : outcome_.ceilings) {
+      if (ceiling.name == DeviceLabel(*entry.contender)) return &ceiling;
+      if (ceiling.name == "cpu") cpu = &ceiling;
+    }
+    return entry.contender->device_kind == "cpu" ? cpu : nullptr;
+  }
+
+  const Settings& settings_;
+  const Hooks& hooks_;
+  Field field_;
+  Outcome outcome_;
+  double start_ = 0, sweep_start_ = 0, verification_seconds_ = 0;
+};
+
+}  // namespace
+
+std::vector<report::Backend> ListBackends(const Settings& settings, const Hooks& hooks) {
+  return Assemble(settings, hooks).backends;
+}
+
+Outcome RunSweep(const Settings& settings, const Hooks& hooks) { return Sweep(settings, hooks).Run(); }
+
+}  // namespace attest::judge

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/judge/rounds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "harness/core/inputs.h"
+#include "harness/judge/examine.h"
+#include "harness/report/statistics.h"
+
+namespace attest::judge {
+namespace {
+
+constexpr int kSlowRounds = 3;
+constexpr int kCheckedCalls = 3;  // of examine.cpp
+constexpr uint64_t kMostIterations = 1000000;
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// A permutation that depends on seed, cell and round only.
+std::vector<size_t> Shuffled(size_t count, uint64_t seed, uint64_t round) {
+  std::vector<size_t> order(count);
+  for (size_t i = 0; i < count; ++i) order[i] = i;
+  for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[HashBits(seed, round, i) % i]);
+  return order;
+}
+
+double CacheEvictionBytes(const Settings& settings) {
+  // Twice the largest last-level cache in use today; the worker reads that much before each call.
+  return settings.cold_cache ? 0x1p30 : 0;
+}
+
+protocol::Measure RoundRequest(const Settings& settings, const CellData& data, const Entry& entry, int set,
+                               int round) {
+  protocol::Measure request;
+  request.plan = entry.plan;
+  request.binding = entry.contender->host->BindingOf(data, set, Alignment::kStart);
+  request.iterations = entry.iterations;
+  request.poison_iteration =
+      HashBits(settings.seed, entry.plan, static_cast<uint64_t>(round)) % entry.iterations;
+  request.poison_pattern = kPoisons[round % 2];
+  request.cold_bytes = CacheEvictionBytes(settings);
+  return request;
+}
+
+// One measurement; throws WorkerLost. Absent: the entry is concluded.
+std::optional<protocol::MeasureReply> AskMeasure(const Settings& settings, const CellData& data, Entry& entry,
+                                                 int set, int round) {
+  if (!Prepare(data, entry)) return std::nullopt;
+  entry.contender->host->Poison(kPoisons[round % 2]);
+  const protocol::Reply reply =
+      entry.contender->host->Ask(RoundRequest(settings, data, entry, set, round));
+  if (reply.status == "ok") return std::get<protocol::MeasureReply>(reply.body);
+  Conclude(entry, report::Verdict::kError, fmt::format("{}: {}", reply.status, reply.message));
+  return std::nullopt;
+}
+
+void AddSample(Entry& entry, const protocol::MeasureReply& measured) {
+  auto& timing = entry.result.timing;
+  if (!timing) timing.emplace();
+  timing->timer = measured.timer;
+  timing->samples_seconds.push_back(measured.seconds_per_call);
+  timing->wall_samples_seconds.push_back(measured.wall_seconds_per_call);
+  timing->cpu_samples_seconds.push_back(measured.cpu_seconds_per_call);
+  timing->iterations.push_back(measured.iterations);
+}
+
+// Checked calls are cold (first touch, lazy set-up): one measurement off the record sets the iterations.
+void Calibrate(const Settings& settings, const CellData& data, Entry& entry) {
+  entry.iterations = 1;
+  if (PlanRounds(settings, entry.call_seconds).rounds > kSlowRounds) {
+    if (const auto warm = AskMeasure(settings, data, entry, 0, 0))
+      entry.call_seconds = std::min(entry.call_seconds, warm->wall_seconds_per_call);
+  }
+  const Plan plan = PlanRounds(settings, entry.call_seconds);
+  entry.rounds = plan.rounds;
+  entry.iterations = plan.iterations;
+}
+
+template <typename Step>
+void WhileAlive(Entry& entry, Step&& step) {
+  if (!entry.alive) return;
+  try {
+    step();
+  } catch (const WorkerLost& lost) {
+    Conclude(entry, lost.verdict, lost.what());
+  }
+}
+
+}  // namespace
+
+Plan PlanRounds(const Settings& settings, double call_seconds) {
+  const double call = std::max(call_seconds, 1e-9);
+  if (settings.rounds * std::max(call, settings.min_time_seconds) <= settings.max_cell_seconds) {
+    const double calls = std::ceil(settings.min_time_seconds / call);
+    return {settings.rounds, static_cast<uint64_t>(std::clamp(calls, 1.0, double{kMostIterations}))};
+  }
+  return {std::min(settings.rounds, kSlowRounds), 1};
+}
+
+std::string PredictTooSlow(const Settings& settings, const Contender& contender, const CellData& data) {
+  if (contender.seconds_per_flop == 0) return "";
+  const double call = contender.seconds_per_flop * data.work.flops_unmasked;
+  const int rounds = settings.measure ? std::min(settings.rounds, kSlowRounds) : 0;
+  const double total = call * (kCheckedCalls + rounds);
+  if (total <= settings.max_cell_seconds) return "";
+  return fmt::format(
+      "predicted {:.3g} s for {} checked and {} timed calls ({:.3g} s a call at the last cell's rate), more than "
+      "--max-cell-seconds {:g}",
+      total, kCheckedCalls, rounds, call, settings.max_cell_seconds);
+}
+
+double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,
+                     std::vector<Entry>& entries) {
+  double checking = 0;
+  for (Entry& entry : entries) WhileAlive(entry, [&] { Calibrate(settings, data, entry); });
+  const uint64_t shuffle_seed = settings.seed + static_cast<uint64_t>(data.work.flops);
+  for (int round = 0; round < settings.rounds && !(hooks.stop && hooks.stop()); ++round) {
+    const int set = round % 2;
+    for (size_t index : Shuffled(entries.size(), shuffle_seed, static_cast<uint64_t>(round))) {
+      Entry& entry = entries[index];
+      if (round >= entry.rounds) continue;
+      WhileAlive(entry, [&] {
+        const auto measured = AskMeasure(settings, data, entry, set, round);
+        const double start = Now();
+        if (measured && CheckTimedOutput(data, entry, set, round)) AddSample(entry, *measured);
+        checking += Now() - start;
+        if (!entry.keep_plan) Release(entry);
+      });
+    }
+  }
+  for (Entry& entry : entries)
+    if (entry.alive && entry.result.timing) report::Summarize(*entry.result.timing);
+  return checking;
+}
+
+}  // namespace attest::judge
