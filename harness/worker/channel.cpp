@@ -82,8 +82,14 @@ void Channel::Send(std::string_view text, std::span<const int> descriptors) cons
 }
 
 std::optional<Packet> Channel::Receive() const {
+  ssize_t size;  // asked for first: a fixed buffer of the largest size would count as memory used
+  do {
+    size = recv(socket_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  } while (size < 0 && errno == EINTR);
+  if (size == 0 || (size < 0 && errno == ECONNRESET)) return std::nullopt;
+  if (size < 0) Fail("recv on the worker's socket");
   Packet packet;
-  packet.text.resize(kMaxMessageBytes);
+  packet.text.resize(std::min(static_cast<size_t>(size), kMaxMessageBytes));
   iovec bytes{packet.text.data(), packet.text.size()};
   std::vector<char> control(CMSG_SPACE(kMaxDescriptors * sizeof(int)));
   msghdr header{};
@@ -101,7 +107,6 @@ std::optional<Packet> Channel::Receive() const {
   if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
     throw std::length_error("a message over 1 MiB or with more than 253 descriptors");
   packet.text.resize(static_cast<size_t>(received));
-  packet.text.shrink_to_fit();
   return packet;
 }
 

@@ -60,9 +60,11 @@ struct Measure {  // one round
   uint32_t plan = 0;
   Binding binding;
   uint64_t iterations = 1;
-  uint64_t poison_iteration = 0;  // before this call the outputs are filled with poison_pattern, off the clock
-  uint32_t poison_pattern = 0;    // 32-bit pattern, repeated
-  double cold_bytes = 0;          // > 0: evict caches by reading that many bytes before each call, off the clock
+  uint64_t poison_iteration =
+      0;  // before this call the outputs are filled with poison_pattern, off the clock
+  uint32_t poison_pattern = 0;  // 32-bit pattern, repeated
+  double cold_bytes =
+      0;  // > 0: evict caches by reading that many bytes before each call, off the clock
 };
 struct Release {
   uint32_t plan = 0;
@@ -91,7 +93,8 @@ struct LoadReply {
   std::string backend, library, library_version, runtime;
   std::vector<DeviceReply> devices;
   std::vector<VariantReply> variants;
-  std::string floating_point_environment;  // "unchanged", or what loading had changed ("restored: flush-to-zero")
+  std::string floating_point_environment;  // "unchanged", or what loading had changed ("restored:
+                                           // flush-to-zero")
   bool device_timer = false;
 };
 struct PrepareReply {
@@ -101,17 +104,19 @@ struct PrepareReply {
 };
 struct RunReply {
   double seconds = 0;
-  uint64_t peak_memory_bytes = 0;  // of the worker, shared tensors not counted, since the plan's preparation
+  uint64_t peak_memory_bytes =
+      0;  // of the worker, shared tensors not counted, since the plan's preparation
   uint64_t workspace_bytes = 0, device_bytes = 0;
   std::string implementation;
+  std::string floating_point_environment;  // as in LoadReply, for this plan's calls up to now
 };
 struct MeasureReply {
   uint64_t iterations = 0;
-  double seconds_per_call = 0;      // mean over the round, the timer's
-  double wall_seconds_per_call = 0; // the same by the wall clock
-  double cpu_seconds_per_call = 0;  // of the whole process
+  double seconds_per_call = 0;       // mean over the round, the timer's
+  double wall_seconds_per_call = 0;  // the same by the wall clock
+  double cpu_seconds_per_call = 0;   // of the whole process
   double min_seconds = 0, max_seconds = 0;
-  std::string timer;                // "wall" or "device"
+  std::string timer;  // "wall" or "device"
   uint64_t involuntary_switches = 0;
 };
 struct CeilingsReply {
@@ -123,13 +128,15 @@ struct Done {};
 using Body = std::variant<Done, LoadReply, PrepareReply, RunReply, MeasureReply, CeilingsReply>;
 
 struct Reply {
-  // "ok", or "unsupported", "unavailable", "rejected", "out_of_memory", "device_error", "internal_error", "protocol_error"
+  // "ok", or "unsupported", "unavailable", "rejected", "out_of_memory", "device_error",
+  // "internal_error", "protocol_error"
   std::string status = "ok";
   std::string message;  // empty when ok
   Body body;
 };
 
-// JSON text of one message (no newline), and back. Decoding throws std::invalid_argument naming the field.
+// JSON text of one message (no newline), and back. Decoding throws std::invalid_argument naming the
+// field.
 std::string Encode(uint64_t id, const Request& request);
 std::string Encode(uint64_t id, const Reply& reply);
 Request DecodeRequest(std::string_view text, uint64_t* id);
@@ -137,15 +144,31 @@ Reply DecodeReply(std::string_view text, uint64_t* id);
 
 // The shared control page: what the worker is doing, readable after its death.
 struct ControlPage {
-  uint32_t phase;       // Phase
-  uint32_t signal;      // set by the crash handler; 0 = none
-  uint64_t address;     // fault address
-  uint32_t is_write;    // of the fault: 1 write, 0 read, 2 unknown
-  uint32_t calls;       // plan_run calls so far, all plans
+  uint32_t phase;     // Phase
+  uint32_t signal;    // set by the crash handler; 0 = none
+  uint64_t address;   // fault address
+  uint32_t is_write;  // of the fault: 1 write, 0 read, 2 unknown
+  uint32_t calls;     // plan_run calls so far, all plans
 };
 enum Phase : uint32_t {
-  kIdle = 0, kDlopen, kEntry, kConfigure, kBackendInfo, kDeviceCount, kVariantInfo, kSupports, kPlanWorkspace,
-  kPlanCreate, kPlanBind, kPlanRun, kPlanSync, kPlanDownload, kPlanInfo, kPlanDestroy, kCeiling, kPhaseCount
+  kIdle = 0,
+  kDlopen,
+  kEntry,
+  kConfigure,
+  kBackendInfo,
+  kDeviceCount,
+  kVariantInfo,
+  kSupports,
+  kPlanWorkspace,
+  kPlanCreate,
+  kPlanBind,
+  kPlanRun,
+  kPlanSync,
+  kPlanDownload,
+  kPlanInfo,
+  kPlanDestroy,
+  kCeiling,
+  kPhaseCount
 };
 std::string_view PhaseName(uint32_t phase);  // "plan_run", ...
 

@@ -157,6 +157,7 @@ void Fields(Codec& codec, RunReply& m) {
   codec("workspace_bytes", m.workspace_bytes);
   codec("device_bytes", m.device_bytes);
   codec("implementation", m.implementation);
+  codec("floating_point_environment", m.floating_point_environment);
 }
 template <typename Codec>
 void Fields(Codec& codec, MeasureReply& m) {
