@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// conformance BACKEND: every variant of one backend over the lengths and sizes that break kernels, f32, through
+// the real judge and worker. A variant may say `unsupported` only outside the core that every backend
+// has: full and causal sdpa with any offset, length, head size and grouping.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "harness/core/sweep.h"
+#include "harness/judge/judge.h"
+
+namespace attest {
+namespace {
+
+std::string backend;  // from the command line
+
+const char* kLengths = "1,2,3,15,16,17,31,33,63,65,127,129,197,257";
+const char* kHeadSizes = "1,3,40,64,80,128";
+
+std::string BuildDir() { return std::getenv("ATTEST_BUILD_DIR"); }
+
+judge::Settings SettingsFor(const std::vector<Axes>& blocks) {
+  judge::Settings settings;
+  settings.worker_path = BuildDir() + "/bin/attest-worker";
+  settings.plugins = FindPlugins({BuildDir() + "/lib/attest"}, "");
+  settings.patterns = {backend};
+  settings.cells = ExpandSweep(blocks, {}, 7);
+  settings.threads = 2;
+  settings.measure = false;
+  settings.max_cell_seconds = 60;
+  return settings;
+}
+
+void ExpectAllPass(const std::vector<Axes>& blocks) {
+  const judge::Settings settings = SettingsFor(blocks);
+  const judge::Outcome outcome = judge::RunSweep(settings, {});
+  ASSERT_EQ(outcome.cells.size(), settings.cells.size());
+  for (const report::CellRecord& cell : outcome.cells) {
+    EXPECT_FALSE(cell.results.empty()) << cell.id;
+    for (const report::Result& result : cell.results)
+      EXPECT_TRUE(report::IsVerified(result.verdict))
+          << report::LabelOf(result) << " on " << cell.id << ": " << report::VerdictName(result.verdict) << " ("
+          << result.reason << ")\n  " << result.reproduce;
+  }
+}
+
+TEST(Conformance, LengthsAndHeadSizes) {
+  ExpectAllPass({{{"seq", kLengths}, {"head-size", kHeadSizes}, {"heads", "2"}, {"causal", "full,causal"}}});
+}
+
+TEST(Conformance, OtherKeyLengths) {
+  ExpectAllPass({{{"seq", "1,7,33"}, {"kv-len", "1,16,65,257"}, {"head-size", "40,64"}, {"heads", "2"},
+                  {"causal", "full,causal,bottom_right,-3,+5"}}});
+}
+
+TEST(Conformance, GroupedHeadsBatchesAndValueSizes) {
+  ExpectAllPass({{{"seq", "17,65"}, {"heads", "6"}, {"kv-heads", "1,2,6"}, {"head-size", "64"}, {"batch", "1,3"},
+                  {"causal", "full,causal"}},
+                 {{"seq", "33"}, {"head-size", "64"}, {"v-head-size", "1,24,96"}, {"heads", "2"},
+                  {"causal", "full,causal"}}});
+}
+
+TEST(Conformance, DataKinds) {
+  ExpectAllPass({{{"seq", "129"}, {"head-size", "64"}, {"heads", "2"}, {"causal", "full,causal"},
+                  {"data", "normal,uniform01,uniform11,peaky,large_scores,offset_v,constant_v,rising,falling,"
+                           "cancelling,tiny,range"}}});
+}
+
+TEST(Conformance, MemoryLayouts) {
+  ExpectAllPass({{{"seq", "31,128"}, {"head-size", "40,64"}, {"heads", "4"}, {"kv-heads", "2"},
+                  {"layout", "bnsh,bsnh"}, {"causal", "full,causal"}}});
+}
+
+// Loads the backend; false (with the reason printed) where this machine does not have what it needs.
+bool Available() {
+  judge::Settings settings = SettingsFor({{{"seq", "1"}}});
+  for (const report::Backend& row : judge::ListBackends(settings, {})) {
+    if (row.state == report::BackendState::kLoaded) return true;
+    std::cout << row.name << ": " << report::BackendStateName(row.state) << ": " << row.reason << "\n";
+    if (row.state == report::BackendState::kUnavailable && std::string(std::getenv("ATTEST_REQUIRED")) != "1") {
+      std::cout << "SKIPPED: " << row.name << " is unavailable on this machine\n";
+      std::exit(0);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+}  // namespace attest
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  if (argc != 2 || std::getenv("ATTEST_BUILD_DIR") == nullptr) {
+    std::cerr << "usage: ATTEST_BUILD_DIR=build conformance BACKEND\n";
+    return 2;
+  }
+  attest::backend = argv[1];
+  if (!attest::Available()) {
+    std::cerr << "no backend '" << argv[1] << "' could be loaded\n";
+    return 1;
+  }
+  return RUN_ALL_TESTS();
+}

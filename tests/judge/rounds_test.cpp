@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/judge/rounds.h"
+
+#include <gtest/gtest.h>
+
+namespace attest::judge {
+namespace {
+
+TEST(PlanRounds, FastResultsGetAllRoundsOfMinTime) {
+  Settings settings;
+  const Plan plan = PlanRounds(settings, 0.001);
+  EXPECT_EQ(plan.rounds, settings.rounds);
+  EXPECT_EQ(plan.iterations, 30u);
+}
+
+TEST(PlanRounds, ARoundHasAtLeastOneCallAndABoundedNumber) {
+  Settings settings;
+  EXPECT_EQ(PlanRounds(settings, 0.1).iterations, 1u);
+  EXPECT_EQ(PlanRounds(settings, 0.1).rounds, settings.rounds);
+  EXPECT_EQ(PlanRounds(settings, 0).iterations, 1000000u);
+}
+
+TEST(PlanRounds, SlowResultsGetThreeSingleCalls) {
+  Settings settings;
+  const Plan plan = PlanRounds(settings, 0.5);  // 12 x 0.5 s > 4 s
+  EXPECT_EQ(plan.rounds, 3);
+  EXPECT_EQ(plan.iterations, 1u);
+}
+
+TEST(PredictTooSlow, SaysThePredictionOrNothing) {
+  Settings settings;
+  Contender contender;
+  CellData data;
+  data.work.flops_unmasked = 1e9;
+  EXPECT_EQ(PredictTooSlow(settings, contender, data), "");  // nothing known yet
+  contender.seconds_per_flop = 1e-10;
+  EXPECT_EQ(PredictTooSlow(settings, contender, data), "");  // 0.1 s a call
+  contender.seconds_per_flop = 1e-9;
+  const std::string reason = PredictTooSlow(settings, contender, data);
+  EXPECT_NE(reason.find("predicted 6 s"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("--max-cell-seconds 4"), std::string::npos) << reason;
+  settings.measure = false;  // three checked calls are left: 3 s
+  EXPECT_EQ(PredictTooSlow(settings, contender, data), "");
+}
+
+TEST(ReproduceCommand, NamesEveryFieldThatIsNotAtItsDefault) {
+  Cell cell;
+  cell.problem.q_num_heads = 4;
+  cell.problem.kv_num_heads = 2;
+  cell.problem.q_sequence_length = 33;
+  cell.problem.head_size = 40;
+  cell.problem.is_causal = 1;
+  cell.problem.causal_offset = -3;
+  ResolveProblem(cell.problem);
+  EXPECT_EQ(ReproduceCommand(cell, "eigen:flash"),
+            "attest verify --backend eigen:flash --seq 33 --kv-len 33 --heads 4 --head-size 40 --kv-heads 2 "
+            "--causal=-3 --seed 1");
+}
+
+}  // namespace
+}  // namespace attest::judge
