@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/report/statistics.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/report/fixture.h"
+
+namespace attest::report {
+namespace {
+
+Timing TimingWith(std::vector<double> samples) {
+  Timing timing;
+  timing.samples_seconds = std::move(samples);
+  return timing;
+}
+
+TEST(Quantile, IsNumpysDefault) {
+  // numpy.quantile([3, 1, 2, 10], [0, 0.2, 0.5, 0.8, 1]) = [1, 1.6, 2.5, 5.8, 10]
+  const std::vector<double> samples = {3, 1, 2, 10};
+  EXPECT_DOUBLE_EQ(Quantile(samples, 0), 1);
+  EXPECT_DOUBLE_EQ(Quantile(samples, 0.2), 1.6);
+  EXPECT_DOUBLE_EQ(Median(samples), 2.5);
+  EXPECT_DOUBLE_EQ(Quantile(samples, 0.8), 5.8);
+  EXPECT_DOUBLE_EQ(Quantile(samples, 1), 10);
+  EXPECT_DOUBLE_EQ(Median(std::vector<double>{7}), 7);
+}
+
+TEST(Quantile, RefusesWhatHasNone) {
+  const std::vector<double> one = {1};
+  EXPECT_THROW(Median(std::vector<double>{}), std::invalid_argument);
+  EXPECT_THROW(Median(std::vector<double>{1, std::nan("")}), std::invalid_argument);
+  EXPECT_THROW(Quantile(one, 1.5), std::invalid_argument);
+  EXPECT_THROW(Quantile(one, std::nan("")), std::invalid_argument);
+}
+
+TEST(Summarize, QuietSamples) {
+  Timing timing = TimingWith({1.00, 1.01, 0.99, 1.00, 1.02});
+  Summarize(timing);
+  EXPECT_DOUBLE_EQ(timing.median_seconds, 1);
+  EXPECT_DOUBLE_EQ(timing.min_seconds, 0.99);
+  EXPECT_NEAR(timing.spread, (1.012 - 0.998) / 1, 1e-12);
+  EXPECT_FALSE(timing.noisy);
+  EXPECT_EQ(timing.noise_reason, "");
+}
+
+TEST(Summarize, NoiseHasAReason) {
+  Timing wide = TimingWith({1, 1, 1, 1.5, 1.5, 1.5});
+  Summarize(wide);
+  EXPECT_TRUE(wide.noisy);
+  EXPECT_NE(wide.noise_reason.find("40 % of the median (limit 10 %)"), std::string::npos)
+      << wide.noise_reason;
+  Timing single = TimingWith({1});
+  Summarize(single);
+  EXPECT_TRUE(single.noisy);
+  EXPECT_NE(single.noise_reason.find("one round"), std::string::npos);
+}
+
+TEST(Summarize, OneDisturbedRoundIsNoNoise) {
+  Timing timing = TimingWith({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9});
+  Summarize(timing);
+  EXPECT_FALSE(timing.noisy);
+}
+
+TEST(Summarize, RefusesWhatIsNoTime) {
+  for (double bad : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    Timing timing = TimingWith({1, bad});
+    EXPECT_THROW(Summarize(timing), std::invalid_argument) << bad;
+  }
+  Timing none;
+  EXPECT_THROW(Summarize(none), std::invalid_argument);
+  Timing uneven = TimingWith({1, 2});
+  uneven.cpu_samples_seconds = {1};
+  EXPECT_THROW(Summarize(uneven), std::invalid_argument);
+}
+
+TEST(PairedSpeedup, IsTakenWithinRounds) {
+  // The machine slows down fourfold half-way; within each round the baseline takes twice as long.
+  const Timing baseline = TimingWith({2, 2, 8, 8}), result = TimingWith({1, 1, 4, 4});
+  EXPECT_DOUBLE_EQ(PairedSpeedup(baseline, result).value(), 2);
+  EXPECT_FALSE(PairedSpeedup(baseline, TimingWith({1, 1})));
+  EXPECT_FALSE(PairedSpeedup(TimingWith({}), TimingWith({})));
+}
+
+TEST(GeometricMean, OfPositiveNumbersOnly) {
+  EXPECT_DOUBLE_EQ(GeometricMean(std::vector<double>{1, 4}).value(), 2);
+  EXPECT_FALSE(GeometricMean({}));
+  EXPECT_FALSE(GeometricMean(std::vector<double>{1, 0}));
+  EXPECT_FALSE(GeometricMean(std::vector<double>{1, std::nan("")}));
+}
+
+TEST(Ceiling, LimitsByTheRoofline) {
+  const Report report = MakeReport();
+  const Ceiling& cpu = report.ceilings.front();
+  EXPECT_FALSE(MemoryBound(report.cells[0], &cpu));
+  EXPECT_TRUE(MemoryBound(report.cells[1], &cpu));
+  EXPECT_FALSE(MemoryBound(report.cells[0], nullptr));
+  EXPECT_TRUE(MemoryBound(report.cells[1], nullptr));
+  const Rates decode = RatesOf(report.cells[1], *report.cells[1].results[0].timing, &cpu);
+  EXPECT_DOUBLE_EQ(decode.fraction_of_ceiling.value(), decode.bytes_per_second / 2e10);
+  EXPECT_FALSE(RatesOf(report.cells[0], *report.cells[0].results[0].timing, nullptr)
+                   .fraction_of_ceiling);
+}
+
+TEST(Ceiling, OfBf16IsItsOwnWhereMeasured) {
+  Ceiling ceiling;
+  ceiling.f32_fma_flops = 1;
+  EXPECT_EQ(FlopsCeiling(ceiling, ATTEST_BF16), 1);
+  ceiling.bf16_dot_flops = 2;
+  EXPECT_EQ(FlopsCeiling(ceiling, ATTEST_BF16), 2);
+  EXPECT_EQ(FlopsCeiling(ceiling, ATTEST_F32), 1);
+}
+
+TEST(Ceiling, BelongsToADevice) {
+  Report report = MakeReport();
+  Result result = report.cells[0].results[0];
+  EXPECT_EQ(CeilingFor(report, result), &report.ceilings[0]);
+  report.backends[0].devices[0].kind = "gpu";
+  EXPECT_EQ(CeilingFor(report, result), nullptr);
+  report.ceilings.push_back({"eigen@1"});
+  report.ceilings.push_back({"eigen"});
+  EXPECT_EQ(CeilingFor(report, result), &report.ceilings[2]);
+  result.device = 1;
+  EXPECT_EQ(CeilingFor(report, result), &report.ceilings[1]);
+}
+
+}  // namespace
+}  // namespace attest::report
