@@ -75,15 +75,16 @@ void Summarize(Timing& timing) {
   if (sorted.size() < 2)
     timing.noise_reason = "one round only: its spread is unknown";
   else if (!(timing.spread <= kNoisySpread))
-    timing.noise_reason =
-        fmt::format("the middle 60 % of {} rounds spreads over {:.0f} % of the median (limit {:.0f} %)",
-                    sorted.size(), 100 * timing.spread, 100 * kNoisySpread);
+    timing.noise_reason = fmt::format(
+        "the middle 60 % of {} rounds spreads over {:.0f} % of the median (limit {:.0f} %)",
+        sorted.size(), 100 * timing.spread, 100 * kNoisySpread);
   timing.noisy = !timing.noise_reason.empty();
 }
 
 std::optional<double> PairedSpeedup(const Timing& baseline, const Timing& result) {
-  const size_t rounds = baseline.samples_seconds.size();
-  if (rounds == 0 || rounds != result.samples_seconds.size()) return std::nullopt;
+  // A slow result is in the first rounds only; those are the same rounds for both.
+  const size_t rounds = std::min(baseline.samples_seconds.size(), result.samples_seconds.size());
+  if (rounds == 0) return std::nullopt;
   std::vector<double> ratios(rounds);
   for (size_t i = 0; i < rounds; ++i)
     ratios[i] = baseline.samples_seconds[i] / result.samples_seconds[i];

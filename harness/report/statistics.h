@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is said of the samples of one result: quantiles, spread, noise, rates, paired speed-up. Describes
-// samples; decides nothing about a regression and assumes no distribution.
+// What is said of the samples of one result: quantiles, spread, noise, rates, paired speed-up.
+// Describes samples; decides nothing about a regression and assumes no distribution.
 #ifndef ATTEST_HARNESS_REPORT_STATISTICS_H_
 #define ATTEST_HARNESS_REPORT_STATISTICS_H_
 
@@ -12,39 +12,42 @@
 
 namespace attest::report {
 
-// A result whose middle 60 % of rounds spreads wider than this part of the median is noisy: three times
-// the default regression threshold, so that such a result cannot decide about one.
+// A result whose middle 60 % of rounds spreads wider than this part of the median is noisy: three
+// times the default regression threshold, so that such a result cannot decide about one.
 inline constexpr double kNoisySpread = 0.10;
 // Cells with at most so many query rows are limited by reading K and V where no ceiling is known.
 inline constexpr int64_t kDecodeRows = 8;
 
-// Quantile p in [0, 1] by linear interpolation between order statistics (Hyndman & Fan 1996, type 7,
-// which is numpy's default). Sorts a copy. Throws std::invalid_argument for no samples, a sample
+// Quantile p in [0, 1] by linear interpolation between order statistics (Hyndman & Fan 1996, type
+// 7, which is numpy's default). Sorts a copy. Throws std::invalid_argument for no samples, a sample
 // that is not finite, or a p outside [0, 1].
 double Quantile(std::span<const double> samples, double p);
 double Median(std::span<const double> samples);
 
-// Fills median, p20, p80, min, spread, noisy and noise_reason from samples_seconds, which must be > 0 and
-// finite; the other per-round lists must be empty or of the same length. Throws std::invalid_argument.
+// Fills median, p20, p80, min, spread, noisy and noise_reason from samples_seconds, which must be >
+// 0 and finite; the other per-round lists must be empty or of the same length. Throws
+// std::invalid_argument.
 void Summarize(Timing& timing);
 
-// Median over rounds of baseline / result, taken within each round so that the machine's drift cancels.
-// Absent where the two have not the same rounds.
+// Median over rounds of baseline / result, taken within each round so that the machine's drift
+// cancels. Absent where the two have not the same rounds.
 std::optional<double> PairedSpeedup(const Timing& baseline, const Timing& result);
 
 // The geometric mean of positive numbers; absent for none or where one is not positive and finite.
 std::optional<double> GeometricMean(std::span<const double> values);
 
-// FLOP/s ceiling for an io type: of bf16 dot products where the type is bf16 and the ceiling was measured,
-// else of f32 FMA. 0 = not measured.
+// FLOP/s ceiling for an io type: of bf16 dot products where the type is bf16 and the ceiling was
+// measured, else of f32 FMA. 0 = not measured.
 double FlopsCeiling(const Ceiling& ceiling, int32_t dtype);
-// Whether the roofline says that reading the tensors, not arithmetic, limits the cell. Without measured
-// ceilings (nullptr or zeros): whether it has at most kDecodeRows query rows.
+// Whether the roofline says that reading the tensors, not arithmetic, limits the cell. Without
+// measured ceilings (nullptr or zeros): whether it has at most kDecodeRows query rows.
 bool MemoryBound(const CellRecord& cell, const Ceiling* ceiling);
-// Rates at the median time; fraction_of_ceiling is of the limiting ceiling, absent where not measured.
+// Rates at the median time; fraction_of_ceiling is of the limiting ceiling, absent where not
+// measured.
 Rates RatesOf(const CellRecord& cell, const Timing& timing, const Ceiling* ceiling);
-// The ceiling of the device a result ran on: the one named by its backend's label, else "cpu" where the
-// device is a CPU (or is not listed at all and the ceiling is the only one); nullptr where there is none.
+// The ceiling of the device a result ran on: the one named by its backend's label, else "cpu" where
+// the device is a CPU (or is not listed at all and the ceiling is the only one); nullptr where
+// there is none.
 const Ceiling* CeilingFor(const Report& report, const Result& result);
 
 }  // namespace attest::report
