@@ -20,8 +20,8 @@ namespace fs = std::filesystem;
 constexpr uint64_t kNoMemoryLimit = uint64_t{1} << 62;
 
 struct Group {
-  fs::path mount;     // of the hierarchy
-  std::string path;   // of this process in it
+  fs::path mount;    // of the hierarchy
+  std::string path;  // of this process in it
   bool version2 = false;
 };
 
@@ -32,7 +32,8 @@ std::string FirstLine(const fs::path& path) {
   return line;
 }
 
-// The hierarchy that rules `controller`: a line "4:memory:/a/b" (version 1), else "0::/a/b" (version 2).
+// The hierarchy that rules `controller`: a line "4:memory:/a/b" (version 1), else "0::/a/b"
+// (version 2).
 std::optional<Group> FindGroup(const std::string& root, const std::string& controller) {
   std::ifstream file(root + "/proc/self/cgroup");
   const fs::path mounts = root + "/sys/fs/cgroup";
@@ -102,8 +103,8 @@ std::optional<uint64_t> MemoryLimit(const std::string& root) {
   const std::optional<Group> group = FindGroup(root, "memory");
   if (!group) return std::nullopt;
   const char* name = group->version2 ? "memory.max" : "memory.limit_in_bytes";
-  return LeastAbove<uint64_t>(
-      *group, [name](const fs::path& folder) { return MemoryOf(folder / name); });
+  return LeastAbove<uint64_t>(*group,
+                              [name](const fs::path& folder) { return MemoryOf(folder / name); });
 }
 
 }  // namespace attest::report

@@ -27,11 +27,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kIsaOfInterest[] = {
-    "sse4_2",      "avx",         "avx2",        "fma",      "f16c",     "avx_vnni",
-    "avx512f",     "avx512bw",    "avx512dq",    "avx512vl", "avx512_vnni", "avx512_bf16",
-    "avx512_fp16", "amx_tile",    "amx_bf16",    "amx_int8", "amx_fp16", "asimd",
-    "asimdhp",     "asimddp",     "bf16",        "i8mm",     "sve",      "sve2",
-    "sme"};
+    "sse4_2",   "avx",      "avx2",     "fma",         "f16c",        "avx_vnni",    "avx512f",
+    "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile",
+    "amx_bf16", "amx_int8", "amx_fp16", "asimd",       "asimdhp",     "asimddp",     "bf16",
+    "i8mm",     "sve",      "sve2",     "sme"};
 
 std::string ReadText(const fs::path& path) {
   std::ifstream file(path);
@@ -66,7 +65,8 @@ std::string Lower(std::string text) {
 
 // Words of a model's name that tell nothing: "(R)", "CPU", "@ 2.70GHz", "64-Core", ...
 bool IsTelling(const std::string& word) {
-  static constexpr std::string_view kEmpty[] = {"cpu", "processor", "with", "radeon", "graphics", "@"};
+  static constexpr std::string_view kEmpty[] = {"cpu",    "processor", "with",
+                                                "radeon", "graphics",  "@"};
   const bool clock = word.size() > 3 && word.ends_with("ghz");
   return !clock && !word.ends_with("-core") &&
          std::find(std::begin(kEmpty), std::end(kEmpty), word) == std::end(kEmpty);
@@ -74,7 +74,8 @@ bool IsTelling(const std::string& word) {
 
 std::string WithoutMarks(std::string text) {
   for (const std::string_view mark : {"(r)", "(tm)", "(c)"})
-    for (size_t at; (at = text.find(mark)) != std::string::npos;) text.replace(at, mark.size(), " ");
+    for (size_t at; (at = text.find(mark)) != std::string::npos;)
+      text.replace(at, mark.size(), " ");
   return text;
 }
 
@@ -94,8 +95,8 @@ std::string Dashed(const std::string& text) {
 
 std::string WidestIsa(const std::vector<std::string>& isa) {
   constexpr std::pair<std::string_view, std::string_view> kWidest[] = {
-      {"amx_tile", "amx"}, {"avx512f", "avx512"}, {"avx2", "avx2"},  {"avx", "avx"},
-      {"sse4_2", "sse4"},  {"sve2", "sve2"},      {"sve", "sve"},    {"asimd", "neon"}};
+      {"amx_tile", "amx"}, {"avx512f", "avx512"}, {"avx2", "avx2"}, {"avx", "avx"},
+      {"sse4_2", "sse4"},  {"sve2", "sve2"},      {"sve", "sve"},   {"asimd", "neon"}};
   for (const auto& [flag, word] : kWidest)
     if (std::find(isa.begin(), isa.end(), flag) != isa.end()) return std::string(word);
   return "scalar";
@@ -108,7 +109,7 @@ std::string HypervisorName() {
   __cpuid(0x40000000, words[0], words[1], words[2], words[3]);
   const std::string signature(reinterpret_cast<const char*>(words + 1), 12);
   constexpr std::pair<std::string_view, std::string_view> kKnown[] = {
-      {"KVMKVMKVM", "kvm"},    {"Linux KVM Hv", "kvm"}, {"Microsoft Hv", "hyperv"},
+      {"KVMKVMKVM", "kvm"},       {"Linux KVM Hv", "kvm"}, {"Microsoft Hv", "hyperv"},
       {"VMwareVMware", "vmware"}, {"XenVMMXenVMM", "xen"}, {"TCGTCGTCGTCG", "qemu"}};
   for (const auto& [text, name] : kKnown)
     if (signature.starts_with(text)) return std::string(name);
@@ -194,7 +195,8 @@ Frequency ReadFrequency(const std::string& root) {
 
 std::vector<Gpu> ReadNvidiaGpus(const std::string& root) {
   const fs::path driver = root + "/proc/driver/nvidia";
-  // "NVRM version: NVIDIA UNIX ... Kernel Module  580.65.06  Release ...": the first word of digits and dots.
+  // "NVRM version: NVIDIA UNIX ... Kernel Module  580.65.06  Release ...": the first word of digits
+  // and dots.
   std::string version;
   for (const std::string& word : Split(FirstLine(driver / "version"), ' '))
     if (version.empty() && word.find('.') != std::string::npos &&
@@ -209,9 +211,10 @@ std::vector<Gpu> ReadNvidiaGpus(const std::string& root) {
   for (const fs::path& folder : folders) {
     Gpu gpu;
     gpu.driver = version;
-    ForEachPair(ReadText(folder / "information"), [&](const std::string& key, const std::string& value) {
-      if (key == "Model") gpu.name = value;
-    });
+    ForEachPair(ReadText(folder / "information"),
+                [&](const std::string& key, const std::string& value) {
+                  if (key == "Model") gpu.name = value;
+                });
     gpus.push_back(gpu);
   }
   return gpus;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a measurement ran on: the machine by hwloc, /proc and /sys, and how this binary was built. Only
-// reads; what cannot be found out stays empty or "unknown", never guessed.
+// What a measurement ran on: the machine by hwloc, /proc and /sys, and how this binary was built.
+// Only reads; what cannot be found out stays empty or "unknown", never guessed.
 #ifndef ATTEST_HARNESS_REPORT_ENVIRONMENT_H_
 #define ATTEST_HARNESS_REPORT_ENVIRONMENT_H_
 
@@ -19,7 +19,8 @@ std::string DateNow();
 
 // ---- parts, for their tests: `root` stands before /proc, /sys and /etc ----
 
-// Model, microcode, MHz and the instruction sets that matter to attention, from /proc/cpuinfo's text.
+// Model, microcode, MHz and the instruction sets that matter to attention, from /proc/cpuinfo's
+// text.
 struct CpuInfo {
   std::string model, microcode;
   double mhz = 0;
@@ -29,7 +30,8 @@ struct CpuInfo {
 CpuInfo ParseCpuInfo(std::string_view text);
 // PRETTY_NAME of an os-release file; "" where there is none.
 std::string ParseOsRelease(std::string_view text);
-// CPUs and bytes that the control groups (version 1 or 2) of this process grant, the least of all levels.
+// CPUs and bytes that the control groups (version 1 or 2) of this process grant, the least of all
+// levels.
 std::optional<double> CpuQuota(const std::string& root);
 std::optional<uint64_t> MemoryLimit(const std::string& root);
 Frequency ReadFrequency(const std::string& root);

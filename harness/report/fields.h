@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which key holds which member, stated once for writing and reading. Structs whose JSON has another shape
-// than the struct are in write_cells.cpp and read_cells.cpp (problem, counts) or write.cpp and read.cpp (top level).
+// Which key holds which member, stated once for writing and reading. Structs whose JSON has another
+// shape than the struct are in write_cells.cpp and read_cells.cpp (problem, counts) or write.cpp
+// and read.cpp (top level).
 #ifndef ATTEST_HARNESS_REPORT_FIELDS_H_
 #define ATTEST_HARNESS_REPORT_FIELDS_H_
 
@@ -89,14 +90,13 @@ constexpr auto FieldsOf(const Ceiling*) {
                     Optional("footprint_bytes", &Ceiling::footprint_bytes));
 }
 constexpr auto FieldsOf(const Contract*) {
-  return std::tuple(Optional("dtype", &Contract::dtype),
-                    Optional("accumulate", &Contract::accumulate),
-                    Optional("operands", &Contract::operands),
-                    Optional("scores", &Contract::scores),
-                    Optional("probabilities", &Contract::probabilities),
-                    Optional("exp_relative_error", &Contract::exp_relative_error),
-                    Optional("nondeterministic", &Contract::nondeterministic),
-                    Optional("masked_nan_safe", &Contract::masked_nan_safe));
+  return std::tuple(
+      Optional("dtype", &Contract::dtype), Optional("accumulate", &Contract::accumulate),
+      Optional("operands", &Contract::operands), Optional("scores", &Contract::scores),
+      Optional("probabilities", &Contract::probabilities),
+      Optional("exp_relative_error", &Contract::exp_relative_error),
+      Optional("nondeterministic", &Contract::nondeterministic),
+      Optional("masked_nan_safe", &Contract::masked_nan_safe));
 }
 constexpr auto FieldsOf(const Variant*) {
   return std::tuple(Required("name", &Variant::name),
@@ -109,14 +109,14 @@ constexpr auto FieldsOf(const Device*) {
                     Optional("memory_bytes", &Device::memory_bytes));
 }
 constexpr auto FieldsOf(const Backend*) {
-  return std::tuple(
-      Required("name", &Backend::name), Required("state", &Backend::state),
-      Optional("reason", &Backend::reason), Optional("path", &Backend::path),
-      Optional("library", &Backend::library),
-      Optional("library_version", &Backend::library_version),
-      Optional("runtime", &Backend::runtime), Optional("abi", &Backend::abi),
-      Optional("floating_point_environment", &Backend::floating_point_environment),
-      Optional("devices", &Backend::devices), Optional("variants", &Backend::variants));
+  return std::tuple(Required("name", &Backend::name), Required("state", &Backend::state),
+                    Optional("reason", &Backend::reason), Optional("path", &Backend::path),
+                    Optional("library", &Backend::library),
+                    Optional("library_version", &Backend::library_version),
+                    Optional("runtime", &Backend::runtime), Optional("abi", &Backend::abi),
+                    Optional("floating_point_environment", &Backend::floating_point_environment),
+                    Optional("devices", &Backend::devices),
+                    Optional("variants", &Backend::variants));
 }
 constexpr auto FieldsOf(const Worst*) {
   return std::tuple(Optional("batch", &Worst::batch), Optional("head", &Worst::head),
@@ -140,17 +140,15 @@ constexpr auto FieldsOf(const Verification*) {
 }
 // "rounds" is written beside these: the number of samples.
 constexpr auto FieldsOf(const Timing*) {
-  return std::tuple(Optional("timer", &Timing::timer),
-                    Required("samples_seconds", &Timing::samples_seconds),
-                    Optional("wall_samples_seconds", &Timing::wall_samples_seconds),
-                    Optional("cpu_samples_seconds", &Timing::cpu_samples_seconds),
-                    Optional("iterations", &Timing::iterations),
-                    Optional("median_seconds", &Timing::median_seconds),
-                    Optional("p20_seconds", &Timing::p20_seconds),
-                    Optional("p80_seconds", &Timing::p80_seconds),
-                    Optional("min_seconds", &Timing::min_seconds),
-                    Optional("spread", &Timing::spread), Optional("noisy", &Timing::noisy),
-                    Optional("noise_reason", &Timing::noise_reason));
+  return std::tuple(
+      Optional("timer", &Timing::timer), Required("samples_seconds", &Timing::samples_seconds),
+      Optional("wall_samples_seconds", &Timing::wall_samples_seconds),
+      Optional("cpu_samples_seconds", &Timing::cpu_samples_seconds),
+      Optional("iterations", &Timing::iterations),
+      Optional("median_seconds", &Timing::median_seconds),
+      Optional("p20_seconds", &Timing::p20_seconds), Optional("p80_seconds", &Timing::p80_seconds),
+      Optional("min_seconds", &Timing::min_seconds), Optional("spread", &Timing::spread),
+      Optional("noisy", &Timing::noisy), Optional("noise_reason", &Timing::noise_reason));
 }
 constexpr auto FieldsOf(const Rates*) {
   return std::tuple(Optional("flops_per_second", &Rates::flops_per_second),

@@ -39,8 +39,9 @@ void CheckFolder(const std::string& path) {
   const std::string folder = FolderOf(path);
   if (stat(folder.c_str(), &status) != 0) {
     if (errno == ENOENT)
-      throw std::runtime_error(fmt::format("cannot write {}: there is no folder {}; make it with: mkdir -p {}",
-                                           path, folder, folder));
+      throw std::runtime_error(
+          fmt::format("cannot write {}: there is no folder {}; make it with: mkdir -p {}", path,
+                      folder, folder));
     FailWithErrno("write", path);
   }
   if (!S_ISDIR(status.st_mode))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files that are whole or not there: atomic replacement, and finding out early that writing will fail.
-// Every failure is a std::runtime_error with the path and the system's own words.
+// Files that are whole or not there: atomic replacement, and finding out early that writing will
+// fail. Every failure is a std::runtime_error with the path and the system's own words.
 #ifndef ATTEST_HARNESS_REPORT_FILES_H_
 #define ATTEST_HARNESS_REPORT_FILES_H_
 
@@ -10,12 +10,13 @@
 
 namespace attest::report {
 
-// Throws unless a file at `path` can be made or replaced; leaves nothing behind and creates no folder.
+// Throws unless a file at `path` can be made or replaced; leaves nothing behind and creates no
+// folder.
 void CheckWritable(const std::string& path);
 
-// Replaces the file at `path` in one step: readers see the old content or the new, also after a crash.
-// Follows a symbolic link, keeps the mode of a file that is there. What is no regular file (a pipe,
-// /dev/stdout) is written to directly. On failure the old file is untouched.
+// Replaces the file at `path` in one step: readers see the old content or the new, also after a
+// crash. Follows a symbolic link, keeps the mode of a file that is there. What is no regular file
+// (a pipe, /dev/stdout) is written to directly. On failure the old file is untouched.
 void WriteAtomically(const std::string& path, std::string_view text);
 
 std::string ReadFile(const std::string& path);

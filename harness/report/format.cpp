@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace attest::report {
@@ -40,14 +39,6 @@ std::string FormatSeconds(double seconds) {
   if (seconds < 999.5e-6) return ThreeDigits(seconds * 1e6) + " us";
   if (seconds < 999.5e-3) return ThreeDigits(seconds * 1e3) + " ms";
   return ThreeDigits(seconds) + " s";
-}
-
-std::string FormatRate(double value, std::string_view unit) {
-  constexpr std::array<std::pair<double, const char*>, 4> kScales = {
-      {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
-  for (const auto& [scale, prefix] : kScales)
-    if (value >= 0.9995 * scale) return fmt::format("{} {}{}", ThreeDigits(value / scale), prefix, unit);
-  return fmt::format("{} {}", ThreeDigits(value), unit);
 }
 
 std::string FormatPercent(double fraction) { return fmt::format("{:.1f} %", 100 * fraction); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Numbers as people read them, three significant digits with a unit; and plain text laid out in columns.
+// Numbers as people read them, three significant digits with a unit; and plain text laid out in
+// columns.
 #ifndef ATTEST_HARNESS_REPORT_FORMAT_H_
 #define ATTEST_HARNESS_REPORT_FORMAT_H_
 
@@ -10,9 +11,8 @@
 
 namespace attest::report {
 
-std::string FormatSeconds(double seconds);       // "12.3 us"
-std::string FormatRate(double value, std::string_view unit);  // 1.2e10, "FLOP/s" -> "12.0 GFLOP/s"
-std::string FormatPercent(double fraction);      // "43.1 %"
+std::string FormatSeconds(double seconds);   // "12.3 us"
+std::string FormatPercent(double fraction);  // "43.1 %"
 // Three significant digits without an exponent where that is short, else "1.2e-05"; "inf", "nan".
 std::string FormatNumber(double value);
 // Line breaks, tabs and other control bytes become spaces; runs of spaces one.

@@ -46,7 +46,8 @@ void ReadLine(std::string_view line, size_t number, const std::string& path,
   try {
     contents.cells.push_back(ReadCellJson(line));
   } catch (const std::runtime_error& error) {
-    throw std::runtime_error(fmt::format("{} is damaged in line {}: {}", path, number, error.what()));
+    throw std::runtime_error(
+        fmt::format("{} is damaged in line {}: {}", path, number, error.what()));
   }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The journal beside a report while its sweep runs: a header line, then one JSON line per finished cell,
-// each on the disk before the next cell starts. Killing the sweep at any moment costs no finished cell.
+// The journal beside a report while its sweep runs: a header line, then one JSON line per finished
+// cell, each on the disk before the next cell starts. Killing the sweep at any moment costs no
+// finished cell.
 #ifndef ATTEST_HARNESS_REPORT_JOURNAL_H_
 #define ATTEST_HARNESS_REPORT_JOURNAL_H_
 
@@ -24,19 +25,20 @@ struct JournalContents {
   size_t valid_bytes = 0;         // up to the end of the last whole line
 };
 
-// Throws std::runtime_error for a file that is no journal, has no whole header, or is damaged before
-// its last line.
+// Throws std::runtime_error for a file that is no journal, has no whole header, or is damaged
+// before its last line.
 JournalContents ReadJournal(const std::string& path);
 
 class Journal {
  public:
-  // A new journal with its header; replaces one that is there. Throws std::runtime_error (path, system's words).
+  // A new journal with its header; replaces one that is there. Throws std::runtime_error (path,
+  // system's words).
   static Journal Create(const std::string& path, const Policy& policy, const std::string& date);
   // Continues the journal that `contents` were read from, after cutting off a torn last line.
   static Journal Continue(const std::string& path, const JournalContents& contents);
 
-  // Appends one line by one write and waits until it is on the disk. On failure (disk full, say) throws
-  // std::runtime_error and cuts the file back, so that what was there stays readable.
+  // Appends one line by one write and waits until it is on the disk. On failure (disk full, say)
+  // throws std::runtime_error and cuts the file back, so that what was there stays readable.
   void Append(const CellRecord& cell);
 
  private:

@@ -55,9 +55,9 @@ Json ParseJson(std::string_view text, std::string_view source) {
   } catch (const Json::parse_error& error) {
     if (text.empty()) throw std::runtime_error(fmt::format("{} is empty", source));
     if (error.byte > text.size())
-      throw std::runtime_error(fmt::format(
-          "{} ends early, after {} bytes: whoever wrote or copied it was cut off", source,
-          text.size()));
+      throw std::runtime_error(
+          fmt::format("{} ends early, after {} bytes: whoever wrote or copied it was cut off",
+                      source, text.size()));
     throw std::runtime_error(fmt::format("{} is no JSON from byte {} on", source, error.byte));
   }
 }
@@ -120,8 +120,8 @@ uint64_t ReadUnsigned(const Node& node, uint64_t most) {
 }
 
 void ReadMember(const Node& parent, const Node& member, const std::string& key, double& value) {
-  value = member.json->is_null() ? FromWord(parent.Require(key + "_nonfinite"))
-                                 : FiniteNumber(member);
+  value =
+      member.json->is_null() ? FromWord(parent.Require(key + "_nonfinite")) : FiniteNumber(member);
 }
 
 void ReadMember(const Node& parent, const Node& member, const std::string& key,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// JSON to values, by the tables of fields.h; every fault names its key by its whole path. Inside the
-// reader only.
+// JSON to values, by the tables of fields.h; every fault names its key by its whole path. Inside
+// the reader only.
 #ifndef ATTEST_HARNESS_REPORT_JSON_READER_H_
 #define ATTEST_HARNESS_REPORT_JSON_READER_H_
 
@@ -27,7 +27,8 @@ struct Node {
   size_t ArraySize() const;  // fails on what is no array
 };
 
-// The text as JSON; throws std::runtime_error where it is none, and says so where it only ends early.
+// The text as JSON; throws std::runtime_error where it is none, and says so where it only ends
+// early.
 Json ParseJson(std::string_view text, std::string_view source);
 
 void Read(const Node& node, bool& value);
@@ -47,10 +48,8 @@ template <class Struct>
 void ReadFields(const Node& node, Struct& value);
 
 template <class Value>
-  requires std::is_class_v<Value>
-void Read(const Node& node, Value& value) {
-  ReadFields(node, value);
-}
+requires std::is_class_v<Value>
+void Read(const Node& node, Value& value) { ReadFields(node, value); }
 template <std::integral Value>
 void Read(const Node& node, Value& value) {
   using Bounds = std::numeric_limits<Value>;

@@ -76,8 +76,8 @@ void Put(Json& object, const std::string& key, const std::vector<Value>& values)
   object[key] = std::move(array);
 }
 template <class Value>
-  requires std::is_class_v<Value> && (!Plain<Value>)
-void Put(Json& object, const std::string& key, const Value& value) {
+requires std::is_class_v<Value> &&
+    (!Plain<Value>)void Put(Json& object, const std::string& key, const Value& value) {
   object[key] = ToJson(value);
 }
 template <class Value>

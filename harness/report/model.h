@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The report as plain C++ values: what a run measured, on what, how, and what was decided. It mirrors the
-// JSON of report.schema.json and knows neither JSON nor any other third-party type. Field names carry their
-// units. An absent std::optional is an absent key; a non-finite number is kept and written as such.
+// The report as plain C++ values: what a run measured, on what, how, and what was decided. It
+// mirrors the JSON of report.schema.json and knows neither JSON nor any other third-party type.
+// Field names carry their units. An absent std::optional is an absent key; a non-finite number is
+// kept and written as such.
 #ifndef ATTEST_HARNESS_REPORT_MODEL_H_
 #define ATTEST_HARNESS_REPORT_MODEL_H_
 
@@ -67,8 +68,9 @@ struct Policy {
   std::vector<std::string> argv;  // as typed
   std::string executable;
   std::string suite;
-  std::vector<std::pair<std::string, std::string>> axes;  // option without dashes -> its text: {"seq", "128,512"}
-  std::vector<std::string> backends;                      // patterns
+  std::vector<std::pair<std::string, std::string>>
+      axes;                           // option without dashes -> its text: {"seq", "128,512"}
+  std::vector<std::string> backends;  // patterns
   std::vector<std::string> backend_paths;
   std::vector<std::string> require;
   std::string baseline;  // label that speed-ups are against
@@ -79,21 +81,21 @@ struct Policy {
   std::string data = "normal";
   double timeout_seconds = 60;
   double max_cell_seconds = 4;
-  double oracle_budget = 2e9;   // multiply-adds a cell
-  std::string cache = "warm";   // or "cold"
-  std::string isa;              // forced level; empty = the best
-  std::string shard;            // "2/8"; empty = all
+  double oracle_budget = 2e9;  // multiply-adds a cell
+  std::string cache = "warm";  // or "cold"
+  std::string isa;             // forced level; empty = the best
+  std::string shard;           // "2/8"; empty = all
   bool verify_only = false;
 };
 
 struct Ceiling {
   std::string name;  // "cpu", or the device's label
   int threads = 0;
-  std::string isa;                   // of the loops that measured
-  double f32_fma_flops = 0;          // FLOP/s; 0 = not measured, as in all three
-  double bf16_dot_flops = 0;         // FLOP/s
+  std::string isa;            // of the loops that measured
+  double f32_fma_flops = 0;   // FLOP/s; 0 = not measured, as in all three
+  double bf16_dot_flops = 0;  // FLOP/s
   double read_bytes_per_second = 0;
-  uint64_t footprint_bytes = 0;      // that the read ceiling was measured at
+  uint64_t footprint_bytes = 0;  // that the read ceiling was measured at
 };
 
 // ---- the backends ----
@@ -169,7 +171,8 @@ struct Timing {
 };
 struct Rates {
   double flops_per_second = 0, bytes_per_second = 0;
-  std::optional<double> fraction_of_ceiling;  // of FLOP/s, or of bytes/s where MemoryBound (statistics.h)
+  std::optional<double>
+      fraction_of_ceiling;  // of FLOP/s, or of bytes/s where MemoryBound (statistics.h)
 };
 struct Result {
   std::string backend, variant;
@@ -192,7 +195,7 @@ struct CellRecord {
 };
 
 struct VerdictCounts {
-  std::string label;                        // "onednn:flash@1"
+  std::string label;                             // "onednn:flash@1"
   std::array<uint64_t, kVerdictCount> counts{};  // indexed by Verdict
 };
 struct Summary {

@@ -26,9 +26,9 @@ void CheckKind(const Node& root) {
   if (root.json->is_object() && root.json->contains("attest")) return;
   const bool benchmarks = root.json->is_object() && root.json->contains("benchmarks");
   throw std::runtime_error(
-      root.path +
-      (benchmarks ? " is a Google Benchmark report of another tool: it has no \"attest\" part"
-                  : " is JSON, but no report: it has neither \"benchmarks\" nor \"attest\""));
+      root.path + (benchmarks
+                       ? " is a Google Benchmark report of another tool: it has no \"attest\" part"
+                       : " is JSON, but no report: it has neither \"benchmarks\" nor \"attest\""));
 }
 
 void CheckVersion(const Node& attest, const std::string& source) {

@@ -36,7 +36,8 @@ void ReadOutputs(const Node& node, attest_problem& problem) {
   if (!words.json) return;
   for (size_t i = 0; i < words.ArraySize(); ++i) {
     const Node word = words.At(i);
-    const int32_t index = NumberOf(word, 0, 1, [](int32_t n) { return n == 0 ? "lse" : "weights"; });
+    const int32_t index =
+        NumberOf(word, 0, 1, [](int32_t n) { return n == 0 ? "lse" : "weights"; });
     problem.outputs |= index == 0 ? ATTEST_OUTPUT_LSE : ATTEST_OUTPUT_WEIGHTS;
   }
 }
@@ -83,11 +84,10 @@ void Read(const Node& node, CellRecord& record) {
   Read(node.Require("id"), record.id);
   record.cell.problem = ReadProblem(node.Require("problem"));
   if (const Node layout = node.Find("layout"); layout.json)
-    record.cell.layout = NumberOf(layout, 0, 1, [](int32_t n) {
-                           return LayoutName(static_cast<Layout>(n));
-                         }) == 0
-                             ? Layout::kBnsh
-                             : Layout::kBsnh;
+    record.cell.layout =
+        NumberOf(layout, 0, 1, [](int32_t n) { return LayoutName(static_cast<Layout>(n)); }) == 0
+            ? Layout::kBnsh
+            : Layout::kBsnh;
   ReadIfThere(node, "data", record.cell.data);
   ReadIfThere(node, "seed", record.cell.seed);
   ReadFields(node, record);

@@ -39,17 +39,21 @@ void FillTimes(const Report& report, const Timing& timing, const Timing* baselin
 
 Row MakeRow(const Report& report, const CellRecord& cell, const Result& result,
             const Timing* baseline) {
-  Row row{&cell, &result, LabelOf(result), std::string(VerdictName(result.verdict)),
-          "-",   "-",     "-",             "-",
-          "-",   {}};
+  Row row{
+      &cell, &result, LabelOf(result), std::string(VerdictName(result.verdict)), "-", "-", "-", "-",
+      "-",   {}};
   if (const Timing* timing = TimingOf(result)) FillTimes(report, *timing, baseline, row);
   if (result.verification) row.error = FormatNumber(result.verification->error_over_bound);
   return row;
 }
 
 void AddReason(const CellRecord& cell, const Result& result, std::vector<Reason>& reasons) {
-  Reason reason{std::string(VerdictName(result.verdict)), LabelOf(result), OneLine(result.reason),
-                cell.id, OneLine(result.reproduce), 1};
+  Reason reason{std::string(VerdictName(result.verdict)),
+                LabelOf(result),
+                OneLine(result.reason),
+                cell.id,
+                OneLine(result.reproduce),
+                1};
   for (Reason& known : reasons) {
     if (known.verdict != reason.verdict || known.label != reason.label || known.text != reason.text)
       continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One line per result in the words of a table: what the text table and the Markdown summary both show.
+// One line per result in the words of a table: what the text table and the Markdown summary both
+// show.
 #ifndef ATTEST_HARNESS_REPORT_ROWS_H_
 #define ATTEST_HARNESS_REPORT_ROWS_H_
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The Markdown summary; GitHub's and GitLab's dialects. Text of backends is escaped: it may hold anything.
+// The Markdown summary; GitHub's and GitLab's dialects. Text of backends is escaped: it may hold
+// anything.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -66,14 +67,15 @@ std::string LabelTable(const std::vector<Row>& rows, const std::string& baseline
   std::vector<LabelSummary> summaries;
   for (const Row& row : rows) Count(row, Find(summaries, row.label));
   std::string text = fmt::format(
-      "| backend | results | verified | failed | speed-up{} (geometric mean) | worst error/bound |\n"
+      "| backend | results | verified | failed | speed-up{} (geometric mean) | worst error/bound "
+      "|\n"
       "|---|--:|--:|--:|--:|--:|\n",
       baseline.empty() ? "" : " against " + Escaped(baseline));
   for (const LabelSummary& summary : summaries) {
     const std::optional<double> mean = GeometricMean(summary.speedups);
-    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", Escaped(summary.label), summary.results,
-                        summary.verified, summary.failed, mean ? FormatNumber(*mean) + "x" : "-",
-                        FormatNumber(summary.worst_error));
+    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", Escaped(summary.label),
+                        summary.results, summary.verified, summary.failed,
+                        mean ? FormatNumber(*mean) + "x" : "-", FormatNumber(summary.worst_error));
   }
   return text;
 }

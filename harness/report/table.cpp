@@ -13,13 +13,18 @@
 namespace attest::report {
 namespace {
 
-constexpr size_t kLeastWidth = 100, kLeastCellWidth = 20;
+constexpr size_t kLeastWidth = 100, kLeastCellWidth = 16;
 constexpr size_t kCellColumn = 1;
 
-std::vector<Column> Columns(const std::string& baseline) {
-  const std::string speedup = baseline.empty() ? "speed-up" : "vs " + baseline;
-  return {{"backend"}, {"cell"}, {"verdict"}, {"median", Align::kRight}, {"rate", Align::kRight},
-          {"of ceiling", Align::kRight}, {speedup, Align::kRight}, {"error/bound", Align::kRight}};
+std::vector<Column> Columns() {
+  return {{"backend"},
+          {"cell"},
+          {"verdict"},
+          {"median", Align::kRight},
+          {"rate", Align::kRight},
+          {"% ceiling", Align::kRight},
+          {"speed-up", Align::kRight},
+          {"err/bound", Align::kRight}};
 }
 
 size_t WidthBesideCells(const std::vector<Column>& columns,
@@ -92,7 +97,7 @@ std::string BackendLines(const Report& report) {
 
 std::string TextTable(const Report& report, const TableOptions& options) {
   const std::vector<Row> rows = MakeRows(report, options.baseline);
-  const std::vector<Column> columns = Columns(options.baseline);
+  const std::vector<Column> columns = Columns();
   std::vector<std::vector<std::string>> texts;
   for (const Row& row : rows)
     texts.push_back({row.label, row.cell->id, row.verdict, row.median, row.rate, row.ceiling,
@@ -101,11 +106,12 @@ std::string TextTable(const Report& report, const TableOptions& options) {
   const std::string table = LayOut(columns, texts);
   const bool noisy = std::any_of(rows.begin(), rows.end(),
                                  [](const Row& row) { return row.median.ends_with("~"); });
-  std::string notes = (noisy ? "~ noisy: the report has the reason\n" : "") + ReasonLines(report) +
-                      BackendLines(report);
-  if (!notes.empty()) notes = "\n" + notes;
-  return (options.color ? Colored(table, rows) : table) + notes + "\n" + MachineLine(report) + "\n" +
-         CountsLine(report.summary) + "\n";
+  std::string notes = noisy ? "~ noisy: the report has the reason\n" : "";
+  if (!options.baseline.empty())
+    notes += fmt::format("speed-up: against {}, paired within rounds\n", options.baseline);
+  notes += ReasonLines(report) + BackendLines(report);
+  return fmt::format("{}\n{}\n{}\n{}\n", options.color ? Colored(table, rows) : table, notes,
+                     MachineLine(report), CountsLine(report.summary));
 }
 
 }  // namespace attest::report

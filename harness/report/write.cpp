@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The report's top level: Google Benchmark's context and rows, and our part beside them. The keys, their
-// order and their meaning of the first two follow Google Benchmark 1.8's JSON reporter.
+// The report's top level: Google Benchmark's context and rows, and our part beside them. The keys,
+// their order and their meaning of the first two follow Google Benchmark 1.8's JSON reporter.
 #include <fmt/format.h>
 
 #include <stdexcept>

@@ -45,7 +45,8 @@ Json ProblemJson(const attest_problem& p) {
 
 }  // namespace
 
-// Readers that want one contract take "contract": that of f32 where the variant has it, else its first.
+// Readers that want one contract take "contract": that of f32 where the variant has it, else its
+// first.
 Json ToJson(const Variant& variant) {
   Json object = Json::object();
   object["name"] = variant.name;

@@ -16,7 +16,8 @@ using testing::ElementsAre;
 
 TEST(ParseCpuInfo, TakesTheFirstProcessor) {
   const CpuInfo info = ParseCpuInfo(
-      "processor\t: 0\nmodel name\t: Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz\nmicrocode\t: 0x5003605\n"
+      "processor\t: 0\nmodel name\t: Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz\nmicrocode\t: "
+      "0x5003605\n"
       "cpu MHz\t\t: 2500.124\nflags\t\t: fpu fma avx avx2 avx512f hypervisor\n\n"
       "processor\t: 1\nmodel name\t: other\nflags\t\t: fpu\n");
   EXPECT_EQ(info.model, "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz");
@@ -43,7 +44,8 @@ TEST(MachineSlug, KeepsTheTellingWords) {
   EXPECT_EQ(slug("Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz", {"avx512f", "amx_tile"}, 22),
             "intel-xeon-platinum-8481c-amx-22c");
   EXPECT_EQ(slug("AMD EPYC 7B13 64-Core Processor", {"avx2"}, 64), "amd-epyc-7b13-avx2-64c");
-  EXPECT_EQ(slug("AMD Ryzen 7 5800U with Radeon Graphics", {"avx2"}, 8), "amd-ryzen-7-5800u-avx2-8c");
+  EXPECT_EQ(slug("AMD Ryzen 7 5800U with Radeon Graphics", {"avx2"}, 8),
+            "amd-ryzen-7-5800u-avx2-8c");
   EXPECT_EQ(slug("", {}, 1), "cpu-scalar-1c");
   EXPECT_EQ(slug("Ünï/..\\ $(x)", {}, 1), "n-x-scalar-1c");
 }
@@ -110,8 +112,9 @@ TEST(ReadFrequency, FromSysfs) {
 TEST(ReadNvidiaGpus, FromProc) {
   const TemporaryFolder root;
   EXPECT_TRUE(ReadNvidiaGpus(root.path()).empty());
-  root.Make("proc/driver/nvidia/version",
-            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.54.03  Tue Jun  6\nGCC version: 12\n");
+  root.Make(
+      "proc/driver/nvidia/version",
+      "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.54.03  Tue Jun  6\nGCC version: 12\n");
   root.Make("proc/driver/nvidia/gpus/0000:01:00.0/information",
             "Model: \t\t NVIDIA H100\nIRQ:   \t\t 30\n");
   const std::vector<Gpu> gpus = ReadNvidiaGpus(root.path());
@@ -135,7 +138,8 @@ TEST(DescribeMachine, OfThisOne) {
 
 TEST(DescribeBuild, NamesCompilerAndCommit) {
   const Build build = DescribeBuild();
-  EXPECT_TRUE(std::regex_match(build.version, std::regex("[0-9]+\\.[0-9]+\\.[0-9]+"))) << build.version;
+  EXPECT_TRUE(std::regex_match(build.version, std::regex("[0-9]+\\.[0-9]+\\.[0-9]+")))
+      << build.version;
   EXPECT_TRUE(std::regex_match(build.commit, std::regex("[0-9a-f]{40}|unknown"))) << build.commit;
   EXPECT_NE(build.compiler, "");
 }

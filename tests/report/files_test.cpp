@@ -94,7 +94,8 @@ TEST(CheckWritable, NamesTheFix) {
               HasSubstr("is not a folder"));
   EXPECT_THAT(FaultOf([] { CheckWritable(""); }), HasSubstr("is empty"));
   // Refused to root as well.
-  EXPECT_THAT(FaultOf([] { CheckWritable("/proc/r.json"); }), HasSubstr("cannot write /proc/r.json"));
+  EXPECT_THAT(FaultOf([] { CheckWritable("/proc/r.json"); }),
+              HasSubstr("cannot write /proc/r.json"));
 }
 
 TEST(ReadFile, NamesThePath) {

@@ -8,7 +8,8 @@
 namespace attest::report {
 namespace {
 
-// Reproducible noise within +-0.25 % or so, in dyadic steps so that the golden file's digits are few.
+// Reproducible noise within +-0.25 % or so, in dyadic steps so that the golden file's digits are
+// few.
 double Noise(uint64_t& state) {
   state = state * 6364136223846793005u + 1442695040888963407u;
   return 1 + (static_cast<double>(state >> 59) - 16) / 4096;
@@ -23,7 +24,8 @@ Machine FixtureMachine() {
   machine.virtualization = "none";
   machine.load_average = {0.5, 0.25, 0.125};
   machine.cpu = {"ACME Vector", "0x1", 1, 4, 8, 2500, {"avx", "avx2", "fma"}, {}, 1};
-  machine.cpu.caches = {{1, "Data", 32768, 2}, {2, "Unified", 1 << 20, 2}, {3, "Unified", 1 << 24, 8}};
+  machine.cpu.caches = {
+      {1, "Data", 32768, 2}, {2, "Unified", 1 << 20, 2}, {3, "Unified", 1 << 24, 8}};
   machine.limits = {2.5, {0, 1}, uint64_t{1} << 34};
   machine.frequency = {"powersave", "on"};
   machine.gpus = {{"ACME GPU", "580.1", uint64_t{1} << 33, 250.0}};
@@ -141,7 +143,8 @@ std::vector<Backend> FixtureBackends() {
   Contract bf16 = f32;
   bf16.dtype = "bf16";
   bf16.probabilities = "bf16";
-  eigen.variants = {{"flash", "tiles, O(L) memory", {bf16, f32}}, {"unfused", "O(L^2) memory", {f32}}};
+  eigen.variants = {{"flash", "tiles, O(L) memory", {bf16, f32}},
+                    {"unfused", "O(L^2) memory", {f32}}};
   Backend cuda;
   cuda.name = "cuda";
   cuda.state = BackendState::kUnavailable;

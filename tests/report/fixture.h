@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A report that has everything once: verified, noisy, failed and unsupported results, a decode cell, non-finite
-// numbers, bytes that are no UTF-8. All of it is fixed, so that its JSON is the golden file.
+// A report that has everything once: verified, noisy, failed and unsupported results, a decode
+// cell, non-finite numbers, bytes that are no UTF-8. All of it is fixed, so that its JSON is the
+// golden file.
 #ifndef ATTEST_TESTS_REPORT_FIXTURE_H_
 #define ATTEST_TESTS_REPORT_FIXTURE_H_
 

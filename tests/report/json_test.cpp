@@ -38,8 +38,8 @@ Json Written() { return Json::parse(WriteJson(MakeReport())); }
 TEST(WriteJson, IsTheGoldenFile) {
   const std::string text = WriteJson(MakeReport());
   if (std::getenv("ATTEST_UPDATE_GOLDEN")) WriteAtomically(GoldenPath(), text);
-  EXPECT_EQ(text, ReadFile(GoldenPath()))
-      << "if the change is meant: ATTEST_UPDATE_GOLDEN=1 ctest -R report.json, and look at the diff";
+  EXPECT_EQ(text, ReadFile(GoldenPath())) << "if the change is meant: ATTEST_UPDATE_GOLDEN=1 ctest "
+                                             "-R report.json, and look at the diff";
 }
 
 TEST(WriteJson, RowsAreVerifiedRoundsOnly) {
@@ -163,7 +163,8 @@ TEST(ReadJson, OtherFilesAreNamedForWhatTheyAre) {
 TEST(ReadJson, NewerMajorIsRefused) {
   Json json = Written();
   json["attest"]["schema_version"] = "2.0.0";
-  EXPECT_THAT(FaultOf(json.dump()), HasSubstr("has schema version 2.0.0, but this attest reads 1.x"));
+  EXPECT_THAT(FaultOf(json.dump()),
+              HasSubstr("has schema version 2.0.0, but this attest reads 1.x"));
   json["attest"]["schema_version"] = "one";
   EXPECT_THAT(FaultOf(json.dump()), HasSubstr("'one' is no version"));
 }
@@ -181,7 +182,8 @@ TEST(ReadJson, FaultsNameTheirKey) {
   EXPECT_THAT(fault("/attest/policy/rounds", 1e300), HasSubstr("rounds: an integer is needed"));
   EXPECT_THAT(fault("/attest/policy/rounds", 5000000000), HasSubstr("is outside"));
   EXPECT_THAT(fault("/attest/cells", 3), HasSubstr("an array is needed"));
-  EXPECT_THAT(fault("/attest/cells/0/flops", nullptr), HasSubstr("flops_nonfinite: this key is missing"));
+  EXPECT_THAT(fault("/attest/cells/0/flops", nullptr),
+              HasSubstr("flops_nonfinite: this key is missing"));
   EXPECT_THAT(fault("/attest/cells/0/results/0/timing/samples_seconds/3", nullptr),
               HasSubstr("samples_seconds[3]: null without a word"));
 }

@@ -24,8 +24,8 @@ TEST(Verdict, IsVerifiedOrFailureOrNeither) {
     EXPECT_TRUE(IsVerified(verdict));
     EXPECT_FALSE(IsFailure(verdict));
   }
-  for (Verdict verdict : {Verdict::kFail, Verdict::kVacuous, Verdict::kError, Verdict::kTimeout,
-                          Verdict::kCrash}) {
+  for (Verdict verdict :
+       {Verdict::kFail, Verdict::kVacuous, Verdict::kError, Verdict::kTimeout, Verdict::kCrash}) {
     EXPECT_FALSE(IsVerified(verdict));
     EXPECT_TRUE(IsFailure(verdict));
   }

@@ -5,6 +5,7 @@
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
 #include "harness/report/json.h"
@@ -15,7 +16,18 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool IsValid(const Json& report) {
+// The first faults on top, in valijson's words.
+std::string Describe(valijson::ValidationResults& results) {
+  std::string text;
+  valijson::ValidationResults::Error error;
+  while (results.popError(error)) {
+    for (const std::string& step : error.context) text += step;
+    text += ": " + error.description + "\n";
+  }
+  return text;
+}
+
+testing::AssertionResult IsValid(const Json& report) {
   static const Json text = Json::parse(SchemaText());
   static const valijson::Schema* const schema = [] {
     auto* parsed = new valijson::Schema;  // lives as long as the process
@@ -23,13 +35,16 @@ bool IsValid(const Json& report) {
         .populateSchema(valijson::adapters::NlohmannJsonAdapter(text), *parsed);
     return parsed;
   }();
-  return valijson::Validator().validate(*schema, valijson::adapters::NlohmannJsonAdapter(report),
-                                        nullptr);
+  valijson::ValidationResults results;
+  const bool valid = valijson::Validator().validate(
+      *schema, valijson::adapters::NlohmannJsonAdapter(report), &results);
+  if (valid) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << Describe(results);
 }
 
 Json Written() { return Json::parse(WriteJson(MakeReport())); }
 
-bool IsValidWith(const char* pointer, const Json& value) {
+testing::AssertionResult IsValidWith(const char* pointer, const Json& value) {
   Json json = Written();
   json[Json::json_pointer(pointer)] = value;
   return IsValid(json);
