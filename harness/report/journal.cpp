@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -92,17 +91,14 @@ void Journal::AppendLine(std::string line) {
   line += '\n';
   struct stat status {};
   if (fstat(file_.get(), &status) != 0) FailWithErrno("write", path_);
-  ssize_t written = 0;
-  do written = write(file_.get(), line.data(), line.size());
-  while (written < 0 && errno == EINTR);
-  if (written == static_cast<ssize_t>(line.size()) && fdatasync(file_.get()) == 0) return;
-  // A write that ends early has no error number of its own: a full disk is what makes one.
-  if (written >= 0 && written < static_cast<ssize_t>(line.size())) errno = ENOSPC;
-  const int cause = errno;
-  if (S_ISREG(status.st_mode) && ftruncate(file_.get(), status.st_size) != 0)
-    FailWithErrno("repair", path_);
-  errno = cause;
-  FailWithErrno("write", path_);
+  try {
+    WriteAll(file_.get(), line, path_);  // one call, unless the line does not fit
+    if (fdatasync(file_.get()) != 0) FailWithErrno("write", path_);
+  } catch (const std::runtime_error&) {
+    if (S_ISREG(status.st_mode) && ftruncate(file_.get(), status.st_size) != 0)
+      FailWithErrno("repair", path_);
+    throw;
+  }
 }
 
 }  // namespace attest::report

@@ -40,14 +40,14 @@ std::string Code(const std::string& text) {
 struct LabelSummary {
   std::string label;
   size_t results = 0, verified = 0, failed = 0;
-  double worst_error = 0;
+  std::optional<double> worst_error;  // absent where nothing was compared
   std::vector<double> speedups;
 };
 
 LabelSummary& Find(std::vector<LabelSummary>& all, const std::string& label) {
   for (LabelSummary& summary : all)
     if (summary.label == label) return summary;
-  all.push_back({label, 0, 0, 0, 0, {}});
+  all.push_back({label, 0, 0, 0, {}, {}});
   return all.back();
 }
 
@@ -59,7 +59,8 @@ void Count(const Row& row, LabelSummary& summary) {
   if (!row.result->verification) return;
   const double error = row.result->verification->error_over_bound;
   // Written so that a NaN becomes the worst and stays it.
-  const bool stays = std::isnan(summary.worst_error) || error <= summary.worst_error;
+  const std::optional<double>& worst = summary.worst_error;
+  const bool stays = worst && (std::isnan(*worst) || error <= *worst);
   if (!stays) summary.worst_error = error;
 }
 
@@ -73,9 +74,10 @@ std::string LabelTable(const std::vector<Row>& rows, const std::string& baseline
       baseline.empty() ? "" : " against " + Escaped(baseline));
   for (const LabelSummary& summary : summaries) {
     const std::optional<double> mean = GeometricMean(summary.speedups);
-    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", Escaped(summary.label),
-                        summary.results, summary.verified, summary.failed,
-                        mean ? FormatNumber(*mean) + "x" : "-", FormatNumber(summary.worst_error));
+    text +=
+        fmt::format("| {} | {} | {} | {} | {} | {} |\n", Escaped(summary.label), summary.results,
+                    summary.verified, summary.failed, mean ? FormatNumber(*mean) + "x" : "-",
+                    summary.worst_error ? FormatNumber(*summary.worst_error) : "-");
   }
   return text;
 }

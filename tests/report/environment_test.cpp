@@ -131,6 +131,7 @@ TEST(DescribeMachine, OfThisOne) {
   EXPECT_GE(machine.cpu.threads, machine.cpu.cores);
   EXPECT_GE(machine.cpu.threads, sysconf(_SC_NPROCESSORS_ONLN));
   EXPECT_GE(machine.cpu.numa_nodes, 1);
+  EXPECT_FALSE(machine.cpu.caches.empty());
   EXPECT_FALSE(machine.limits.affinity.empty());
   EXPECT_NE(machine.kernel, "");
   EXPECT_NE(machine.virtualization, "");

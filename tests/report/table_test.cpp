@@ -112,6 +112,7 @@ TEST(MarkdownSummary, HasATableOfEveryBackend) {
   const std::string text = MarkdownSummary(MakeReport(), "eigen:unfused");
   EXPECT_THAT(text, HasSubstr("| eigen:flash | 2 | 2 | 0 | 2.00x | 0.125 |"));
   EXPECT_THAT(text, HasSubstr("| naive | 2 | 0 | 2 | - | inf |"));
+  EXPECT_THAT(text, HasSubstr("| opencl:naive@1 | 2 | 0 | 0 | - | - |")) << "nothing was compared";
   EXPECT_EQ(text.back(), '\n');
 }
 
