@@ -35,8 +35,7 @@ class OnednnBackend : public attest::Backend {
   }
 
   std::vector<attest::Variant> Variants() override {
-    return {{"primitives",
-             "matmul, softmax, matmul per block of query rows, O(L) memory a row block",
+    return {{"primitives", "matmul, softmax, matmul per block of query rows, O(L) memory",
              attest::onednn::kOptimized}};
   }
 

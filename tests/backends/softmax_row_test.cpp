@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The declared error of the Eigen backend's exp, and row steps at every length around its vectors.
+#include "backends/eigen/softmax_row.h"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace attest::eigen {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+TEST(Exp2, IsWithinItsDeclaredError) {
+  double worst = 0;
+  int64_t count = 0;
+  // Every 61st float of (-126, 0], a prime, so that all low bits occur.
+  for (uint32_t bits = 0x80000000u; bits < 0xc2fc0000u; bits += 61, ++count) {
+    const float x = std::bit_cast<float>(bits);
+    const double exact = std::exp2(static_cast<double>(x));
+    const double error = std::abs(Exp2(x) - exact) / exact;
+    worst = error <= worst ? worst : error;  // a NaN replaces it and fails below
+  }
+  EXPECT_GT(count, 18'000'000);
+  EXPECT_LE(worst, kExp2RelativeError);
+}
+
+TEST(Exp2, UnderflowsGraduallyToZero) {
+  for (float x = -126; x > -160; x -= 0.01f) {
+    const double error = std::abs(Exp2(x) - std::exp2(static_cast<double>(x)));
+    EXPECT_LE(error, 0x1p-149) << x;  // one least subnormal: two roundings
+  }
+  EXPECT_EQ(Exp2(-151.0f), 0.0f);
+  EXPECT_EQ(Exp2(-kInfinity), 0.0f);
+}
+
+TEST(Exp2, IsExactWhereTheProbesNeedIt) {
+  EXPECT_EQ(Exp2(0.0f), 1.0f);
+  EXPECT_EQ(Exp2(-1.0f), 0.5f);
+  EXPECT_TRUE(std::isnan(Exp2(std::nanf(""))));
+}
+
+TEST(Rows, EveryLength) {
+  for (int64_t count = 1; count <= 70; ++count) {
+    std::vector<float> row(count + 1);
+    for (int64_t j = 0; j < count; ++j) row[j] = static_cast<float>((j * 37) % count) - 5.0f;
+    row[count] = 1e30f;  // beyond the end: must be neither read nor written
+    const float max = RowMax(row.data(), count);
+    EXPECT_EQ(max, *std::max_element(row.begin(), row.end() - 1));
+    std::vector<double> expected(count);
+    double expected_sum = 0;
+    for (int64_t j = 0; j < count; ++j)
+      expected_sum += expected[j] = std::exp2((row[j] - max) * 0.25);
+    const float sum = RowExp2(row.data(), count, max, 0.25f);
+    EXPECT_NEAR(sum, expected_sum, 1e-6 * expected_sum);
+    for (int64_t j = 0; j < count; ++j) EXPECT_NEAR(row[j], expected[j], 2e-7 * expected[j]);
+    EXPECT_EQ(row[count], 1e30f);
+  }
+}
+
+TEST(Rows, TheMaximumBecomesExactlyOne) {
+  for (const float max : {1234.567f, -0.1f, 3e30f}) {
+    std::vector<float> row(19, max);
+    EXPECT_EQ(RowExp2(row.data(), 19, max, 0.180336881f), 19.0f);
+    EXPECT_EQ(row[18], 1.0f);
+  }
+}
+
+}  // namespace
+}  // namespace attest::eigen
