@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
     attest::worker::ForgetTimingVariables(argv);
     LimitLife();
     attest::worker::MapControlPage(control);
+    close(control);  // nothing that a plugin could truncate
     attest::worker::InstallCrashHandlers();
     attest::worker::Session session{
         attest::protocol::Channel(attest::protocol::FileDescriptor(socket))};
