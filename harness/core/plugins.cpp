@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/core/plugins.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+
+#include "harness/core/words.h"
+
+namespace attest {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::string_view kPrefix = "attest_", kSuffix = ".so";
+
+// Levels from low to high. The names must be literals for the compiler's check.
+const std::vector<std::string>& Levels() {
+  static const std::vector<std::string> levels = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+  return levels;
+}
+
+bool CpuRuns(const std::string& level) {
+#if defined(__x86_64__)
+  if (level == "x86-64-v2") return __builtin_cpu_supports("x86-64-v2");
+  if (level == "x86-64-v3") return __builtin_cpu_supports("x86-64-v3");
+  if (level == "x86-64-v4") return __builtin_cpu_supports("x86-64-v4");
+#endif
+  return level.empty();
+}
+
+// Place in Levels(); -1 for a plugin that is built once.
+int Rank(const std::string& level) {
+  const auto found = std::find(Levels().begin(), Levels().end(), level);
+  return found == Levels().end() ? -1 : static_cast<int>(found - Levels().begin());
+}
+
+// "attest_eigen.x86-64-v4.so" in its parts; false for another file.
+bool ParseName(const fs::path& path, PluginFile& file) {
+  std::string name = path.filename().string();
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
+  name = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+  const size_t dot = name.find('.');
+  if (dot != std::string::npos) file.level = name.substr(dot + 1);
+  file.name = name.substr(0, dot);
+  file.path = path.string();
+  return !file.name.empty();
+}
+
+std::vector<PluginFile> Scan(const std::string& directory) {
+  std::error_code error;
+  fs::directory_iterator entries(directory, error);
+  if (error)
+    throw std::invalid_argument(
+        fmt::format("cannot read the backend directory {}: {}", directory, error.message()));
+  std::vector<PluginFile> files;
+  for (const fs::directory_entry& entry : entries)
+    if (PluginFile file; ParseName(entry.path(), file)) files.push_back(std::move(file));
+  std::sort(files.begin(), files.end(), [](const PluginFile& a, const PluginFile& b) {
+    return std::pair(a.name, Rank(a.level)) < std::pair(b.name, Rank(b.level));
+  });
+  return files;
+}
+
+// The best of one backend's files, in rising order of level.
+PluginFile Choose(const std::vector<PluginFile>& files, const std::string& isa) {
+  const int limit = isa.empty() ? static_cast<int>(Levels().size()) : Rank(isa);
+  for (auto file = files.rbegin(); file != files.rend(); ++file)
+    if (Rank(file->level) <= limit && (file->level.empty() || CpuRuns(file->level))) return *file;
+  PluginFile rejected = files.front();
+  rejected.reject = isa.empty() ? fmt::format("this CPU does not run {}, the lowest level it was built for",
+                                              rejected.level)
+                                : fmt::format("it was not built for {} or lower", isa);
+  return rejected;
+}
+
+}  // namespace
+
+std::vector<PluginFile> FindPlugins(const std::vector<std::string>& directories, const std::string& isa) {
+  if (!isa.empty() && Rank(isa) < 0) throw std::invalid_argument(UnknownWord("ISA level", isa, Levels()));
+  if (!isa.empty() && !CpuRuns(isa))
+    throw std::invalid_argument(fmt::format("this CPU does not run {}: choose a lower --isa", isa));
+  std::vector<PluginFile> chosen;
+  std::map<std::string, std::string> taken;  // name -> path
+  for (const std::string& directory : directories) {
+    std::map<std::string, std::vector<PluginFile>> by_name;
+    for (PluginFile& file : Scan(directory)) by_name[file.name].push_back(std::move(file));
+    for (const auto& [name, files] : by_name) {
+      PluginFile file = Choose(files, isa);
+      const auto [first, is_new] = taken.emplace(name, file.path);
+      if (!is_new && first->second == file.path) continue;  // the same directory twice
+      if (!is_new) file.reject = fmt::format("a second plugin named '{}': {} is taken", name, first->second);
+      chosen.push_back(std::move(file));
+    }
+  }
+  return chosen;
+}
+
+}  // namespace attest

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Axes are a table: name, help text, default, and what a value does to a cell.
+#include "harness/core/sweep.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+#include <stdexcept>
+
+#include "harness/core/inputs.h"
+#include "harness/core/words.h"
+
+namespace attest {
+namespace {
+
+constexpr const char* kGrammar = "use 128,512 or 128-4096*2 or 1024-4096+512";
+constexpr int64_t kMostValues = 100000;
+
+int64_t ParseInteger(std::string_view axis, std::string_view text) {
+  std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || digits.empty())
+    throw std::invalid_argument(fmt::format("--{}: '{}' is no number: {}", axis, text, kGrammar));
+  return value;
+}
+
+double ParseReal(std::string_view axis, std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+    throw std::invalid_argument(fmt::format("--{}: '{}' is no finite number", axis, text));
+  return value;
+}
+
+// "128-4096*2", "1024-4096+512": first, last (both included), and the step.
+void AppendRange(std::string_view axis, std::string_view text, std::vector<int64_t>& values) {
+  const size_t dash = text.find('-', 1), step_at = text.find_first_of("*+", dash + 1);
+  if (step_at == std::string_view::npos)
+    throw std::invalid_argument(fmt::format("--{}: the range '{}' has no step: {}", axis, text, kGrammar));
+  const int64_t first = ParseInteger(axis, text.substr(0, dash));
+  const int64_t last = ParseInteger(axis, text.substr(dash + 1, step_at - dash - 1));
+  const int64_t step = ParseInteger(axis, text.substr(step_at + 1));
+  const bool multiply = text[step_at] == '*';
+  if (first > last || first < 1 || step < (multiply ? 2 : 1))
+    throw std::invalid_argument(fmt::format("--{}: the range '{}' has no values: {}", axis, text, kGrammar));
+  for (int64_t value = first; value <= last;) {
+    values.push_back(value);
+    if (static_cast<int64_t>(values.size()) > kMostValues)
+      throw std::invalid_argument(
+          fmt::format("--{}: '{}' has more than {} values", axis, text, kMostValues));
+    const bool overflow = multiply ? __builtin_mul_overflow(value, step, &value)
+                                   : __builtin_add_overflow(value, step, &value);
+    if (overflow) break;
+  }
+}
+
+[[noreturn]] void UnknownValue(std::string_view axis, std::string_view text,
+                               const std::vector<std::string>& words) {
+  throw std::invalid_argument(fmt::format("--{}: {}", axis, UnknownWord("value", text, words)));
+}
+
+// Values of an axis in words or special forms change one cell each.
+using Apply = void (*)(std::string_view axis, const std::string& text, Cell& cell);
+
+template <int64_t attest_problem::*kField>
+void Number(std::string_view axis, const std::string& text, Cell& cell) {
+  cell.problem.*kField = ParseInteger(axis, text);
+  if (cell.problem.*kField < 1)
+    throw std::invalid_argument(fmt::format("--{}: {} must be at least 1", axis, text));
+}
+
+void Causal(std::string_view axis, const std::string& text, Cell& cell) {
+  attest_problem& p = cell.problem;
+  p.is_causal = text != "full";
+  if (text == "full" || text == "causal") return;
+  const bool number = !text.empty() && (std::isdigit(static_cast<unsigned char>(text.back())) != 0);
+  if (!number && text != "bottom_right") UnknownValue(axis, text, {"full", "causal", "bottom_right", "+16", "-3"});
+  p.causal_offset = number ? ParseInteger(axis, text)
+                           : (p.kv_sequence_length == 0 ? 0 : p.kv_sequence_length - p.q_sequence_length);
+}
+
+void Window(std::string_view axis, const std::string& text, Cell& cell) {
+  const std::vector<std::string> sides = Split(text, ':');
+  if (sides.size() != 2)
+    throw std::invalid_argument(fmt::format("--{}: '{}' is no window: use LEFT:RIGHT, -1 = off", axis, text));
+  cell.problem.left_window_size = ParseInteger(axis, sides[0]);
+  cell.problem.right_window_size = ParseInteger(axis, sides[1]);
+}
+
+void Softcap(std::string_view axis, const std::string& text, Cell& cell) {
+  cell.problem.softcap = ParseReal(axis, text);
+}
+
+void Scale(std::string_view axis, const std::string& text, Cell& cell) {
+  if (text == "head") return;
+  cell.problem.scale = text == "none" ? 1 : ParseReal(axis, text);
+  if (cell.problem.scale == 0) throw std::invalid_argument(fmt::format("--{}: 0 is no scale", axis));
+}
+
+void Mask(std::string_view axis, const std::string& text, Cell& cell) {
+  for (int32_t mask : {ATTEST_MASK_NONE, ATTEST_MASK_BOOLEAN, ATTEST_MASK_ADDITIVE})
+    if (text == MaskName(mask)) {
+      cell.problem.attn_mask = mask;
+      return;
+    }
+  UnknownValue(axis, text, {"none", "boolean", "additive"});
+}
+
+void Dtype(std::string_view axis, const std::string& text, Cell& cell) {
+  if (text != "f32" && text != "f16" && text != "bf16" && text != "f64")
+    UnknownValue(axis, text, {"f32", "f16", "bf16", "f64"});
+  cell.problem.dtype = DtypeFromName(text);
+}
+
+void Op(std::string_view axis, const std::string& text, Cell&) {
+  if (text != OpName(ATTEST_OP_SDPA)) UnknownValue(axis, text, {"sdpa"});
+}
+
+void LayoutAxis(std::string_view axis, const std::string& text, Cell& cell) {
+  if (text != "bnsh" && text != "bsnh") UnknownValue(axis, text, {"bnsh", "bsnh"});
+  cell.layout = text == "bnsh" ? Layout::kBnsh : Layout::kBsnh;
+}
+
+template <uint32_t kBit>
+void OutputAxis(std::string_view axis, const std::string& text, Cell& cell) {
+  if (text != "0" && text != "1") UnknownValue(axis, text, {"0", "1"});
+  if (text == "1") cell.problem.outputs |= kBit;
+}
+
+void KvLengths(std::string_view axis, const std::string& text, Cell& cell) {
+  if (text != "0" && text != "1") UnknownValue(axis, text, {"0", "1"});
+  cell.problem.has_kv_lengths = text == "1";
+}
+
+void Data(std::string_view axis, const std::string& text, Cell& cell) {
+  const std::vector<std::string> kinds = DataKinds();
+  if (std::find(kinds.begin(), kinds.end(), text) == kinds.end()) UnknownValue(axis, text, kinds);
+  cell.data = text;
+}
+
+struct Axis {
+  AxisInfo info;
+  const char* default_value;  // "" = left to ResolveProblem
+  bool numbers;               // takes ranges
+  Apply apply;
+};
+
+std::string DataHelp() {
+  std::string text = "values of the inputs:";
+  for (const std::string& kind : DataKinds()) text += fmt::format(" {},", kind);
+  text.back() = ';';
+  return text + " default normal";
+}
+
+// In the order they apply: causal needs both lengths.
+const std::vector<Axis>& Table() {
+  using P = attest_problem;
+  static const std::vector<Axis> axes = {
+      {{"seq", "query sequence lengths; default 512"}, "512", true, Number<&P::q_sequence_length>},
+      {{"kv-len", "key sequence lengths; default: those of the queries"}, "", true,
+       Number<&P::kv_sequence_length>},
+      {{"heads", "query heads; default 12"}, "12", true, Number<&P::q_num_heads>},
+      {{"kv-heads", "key and value heads, a divisor of the query heads; default: as many"}, "", true,
+       Number<&P::kv_num_heads>},
+      {{"head-size", "size of a head of Q and K; default 64"}, "64", true, Number<&P::head_size>},
+      {{"v-head-size", "size of a head of V; default: that of Q and K"}, "", true, Number<&P::v_head_size>},
+      {{"batch", "batch entries; default 1"}, "1", true, Number<&P::batch_size>},
+      {{"causal", "full, causal (key <= query), bottom_right, or an offset such as +16 or -3; default full"},
+       "full", false, Causal},
+      {{"window", "LEFT:RIGHT keys around the diagonal, -1 = off; default -1:-1"}, "-1:-1", false, Window},
+      {{"softcap", "scores become S tanh(score / S); default 0 = off"}, "0", false, Softcap},
+      {{"scale", "head (1/sqrt(head size)), none (1) or a number; default head"}, "head", false, Scale},
+      {{"mask", "none, boolean or additive; default none"}, "none", false, Mask},
+      {{"kv-lengths", "1: valid keys differ by batch entry; default 0"}, "0", false, KvLengths},
+      {{"dtype", "f32, f16, bf16 or f64; default f32"}, "f32", false, Dtype},
+      {{"op", "sdpa; default sdpa"}, "sdpa", false, Op},
+      {{"layout", "bnsh ([B, H, L, d] in memory) or bsnh ([B, L, H, d]); default bnsh"}, "bnsh", false,
+       LayoutAxis},
+      {{"lse", "1: ask for the log of the sum of exponentials too; default 0"}, "0", false,
+       OutputAxis<ATTEST_OUTPUT_LSE>},
+      {{"weights", "1: ask for the attention weights too; default 0"}, "0", false,
+       OutputAxis<ATTEST_OUTPUT_WEIGHTS>},
+      {{"data", DataHelp()}, "normal", false, Data},
+  };
+  return axes;
+}
+
+std::vector<std::string> ValuesOf(const Axis& axis, const std::string& text) {
+  if (!axis.numbers) {
+    std::vector<std::string> words = Split(text, ',');
+    if (words.empty()) throw std::invalid_argument(fmt::format("--{} needs a value", axis.info.name));
+    return words;
+  }
+  std::vector<std::string> values;
+  for (int64_t number : ParseNumbers(axis.info.name, text)) values.push_back(std::to_string(number));
+  return values;
+}
+
+void RequireKnownAxes(const Axes& axes) {
+  std::vector<std::string> known;
+  for (const Axis& axis : Table()) known.push_back(axis.info.name);
+  for (const auto& [name, text] : axes)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw std::invalid_argument(UnknownWord("axis", name, known));
+}
+
+// All cells of a block: the axes' values applied one axis after the other.
+std::vector<Cell> ExpandBlock(const Axes& block, const Axes& overrides, uint64_t seed) {
+  Cell first;
+  first.seed = seed;
+  first.problem.kv_num_heads = first.problem.kv_sequence_length = first.problem.v_head_size = 0;
+  std::vector<Cell> cells = {first};
+  for (const Axis& axis : Table()) {
+    std::string text = axis.default_value;
+    if (const auto found = block.find(axis.info.name); found != block.end()) text = found->second;
+    const auto given = overrides.find(axis.info.name);
+    if (given != overrides.end()) text = given->second;
+    if (text.empty() && given == overrides.end()) continue;
+    std::vector<Cell> more;
+    for (const std::string& value : ValuesOf(axis, text))
+      for (Cell cell : cells) {
+        axis.apply(axis.info.name, value, cell);
+        more.push_back(std::move(cell));
+      }
+    cells = std::move(more);
+  }
+  return cells;
+}
+
+double UnmaskedPairs(const Cell& cell) {
+  const attest_problem& p = cell.problem;
+  return static_cast<double>(p.batch_size * p.q_num_heads) * static_cast<double>(p.q_sequence_length) *
+         static_cast<double>(p.kv_sequence_length);
+}
+
+}  // namespace
+
+const std::vector<AxisInfo>& AllAxes() {
+  static const std::vector<AxisInfo> infos = [] {
+    std::vector<AxisInfo> all;
+    for (const Axis& axis : Table()) all.push_back(axis.info);
+    return all;
+  }();
+  return infos;
+}
+
+std::vector<int64_t> ParseNumbers(std::string_view axis, std::string_view text) {
+  std::vector<int64_t> values;
+  for (const std::string& piece : Split(text, ',')) {
+    if (piece.find_first_of("-*+", 1) != std::string::npos)
+      AppendRange(axis, piece, values);
+    else
+      values.push_back(ParseInteger(axis, piece));
+  }
+  if (values.empty()) throw std::invalid_argument(fmt::format("--{} needs a value: {}", axis, kGrammar));
+  return values;
+}
+
+std::vector<Cell> ExpandSweep(const std::vector<Axes>& blocks, const Axes& overrides, uint64_t seed) {
+  std::vector<Cell> sweep;
+  std::set<std::string> seen;
+  RequireKnownAxes(overrides);
+  for (const Axes& block : blocks) {
+    RequireKnownAxes(block);
+    std::vector<Cell> cells = ExpandBlock(block, overrides, seed);
+    for (Cell& cell : cells) ResolveProblem(cell.problem);
+    std::stable_sort(cells.begin(), cells.end(),
+                     [](const Cell& a, const Cell& b) { return UnmaskedPairs(a) < UnmaskedPairs(b); });
+    for (Cell& cell : cells)
+      if (seen.insert(CellId(cell)).second) sweep.push_back(std::move(cell));
+  }
+  return sweep;
+}
+
+}  // namespace attest
