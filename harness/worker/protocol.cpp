@@ -155,8 +155,10 @@ class Reader {
   static void Get(const Json& json, const std::string& where, std::vector<T>& values) {
     if (!json.is_array()) Mistyped(where, "an array");
     values.clear();
-    for (const Json& element : json)
-      Get(element, fmt::format("{}[{}]", where, values.size()), values.emplace_back());
+    for (const Json& element : json) {
+      const std::string place = fmt::format("{}[{}]", where, values.size());
+      Get(element, place, values.emplace_back());
+    }
   }
 
   const Json& json_;
