@@ -18,7 +18,7 @@ namespace attest {
 namespace {
 
 constexpr const char* kGrammar = "use 128,512 or 128-4096*2 or 1024-4096+512";
-constexpr int64_t kMostValues = 100000;
+constexpr size_t kMostValues = 100000;  // far more than anybody waits for
 
 int64_t ParseInteger(std::string_view axis, std::string_view text) {
   std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
@@ -41,16 +41,18 @@ double ParseReal(std::string_view axis, std::string_view text) {
 void AppendRange(std::string_view axis, std::string_view text, std::vector<int64_t>& values) {
   const size_t dash = text.find('-', 1), step_at = text.find_first_of("*+", dash + 1);
   if (step_at == std::string_view::npos)
-    throw std::invalid_argument(fmt::format("--{}: the range '{}' has no step: {}", axis, text, kGrammar));
+    throw std::invalid_argument(
+        fmt::format("--{}: the range '{}' has no step: {}", axis, text, kGrammar));
   const int64_t first = ParseInteger(axis, text.substr(0, dash));
   const int64_t last = ParseInteger(axis, text.substr(dash + 1, step_at - dash - 1));
   const int64_t step = ParseInteger(axis, text.substr(step_at + 1));
   const bool multiply = text[step_at] == '*';
   if (first > last || first < 1 || step < (multiply ? 2 : 1))
-    throw std::invalid_argument(fmt::format("--{}: the range '{}' has no values: {}", axis, text, kGrammar));
+    throw std::invalid_argument(
+        fmt::format("--{}: the range '{}' has no values: {}", axis, text, kGrammar));
   for (int64_t value = first; value <= last;) {
     values.push_back(value);
-    if (static_cast<int64_t>(values.size()) > kMostValues)
+    if (values.size() > kMostValues)
       throw std::invalid_argument(
           fmt::format("--{}: '{}' has more than {} values", axis, text, kMostValues));
     const bool overflow = multiply ? __builtin_mul_overflow(value, step, &value)
@@ -79,15 +81,18 @@ void Causal(std::string_view axis, const std::string& text, Cell& cell) {
   p.is_causal = text != "full";
   if (text == "full" || text == "causal") return;
   const bool number = !text.empty() && (std::isdigit(static_cast<unsigned char>(text.back())) != 0);
-  if (!number && text != "bottom_right") UnknownValue(axis, text, {"full", "causal", "bottom_right", "+16", "-3"});
-  p.causal_offset = number ? ParseInteger(axis, text)
-                           : (p.kv_sequence_length == 0 ? 0 : p.kv_sequence_length - p.q_sequence_length);
+  if (!number && text != "bottom_right")
+    UnknownValue(axis, text, {"full", "causal", "bottom_right", "+16", "-3"});
+  p.causal_offset =
+      number ? ParseInteger(axis, text)
+             : (p.kv_sequence_length == 0 ? 0 : p.kv_sequence_length - p.q_sequence_length);
 }
 
 void Window(std::string_view axis, const std::string& text, Cell& cell) {
   const std::vector<std::string> sides = Split(text, ':');
   if (sides.size() != 2)
-    throw std::invalid_argument(fmt::format("--{}: '{}' is no window: use LEFT:RIGHT, -1 = off", axis, text));
+    throw std::invalid_argument(
+        fmt::format("--{}: '{}' is no window: use LEFT:RIGHT, -1 = off", axis, text));
   cell.problem.left_window_size = ParseInteger(axis, sides[0]);
   cell.problem.right_window_size = ParseInteger(axis, sides[1]);
 }
@@ -99,7 +104,8 @@ void Softcap(std::string_view axis, const std::string& text, Cell& cell) {
 void Scale(std::string_view axis, const std::string& text, Cell& cell) {
   if (text == "head") return;
   cell.problem.scale = text == "none" ? 1 : ParseReal(axis, text);
-  if (cell.problem.scale == 0) throw std::invalid_argument(fmt::format("--{}: 0 is no scale", axis));
+  if (cell.problem.scale == 0)
+    throw std::invalid_argument(fmt::format("--{}: 0 is no scale", axis));
 }
 
 void Mask(std::string_view axis, const std::string& text, Cell& cell) {
@@ -118,6 +124,8 @@ void Dtype(std::string_view axis, const std::string& text, Cell& cell) {
 }
 
 void Op(std::string_view axis, const std::string& text, Cell&) {
+  if (text == OpName(ATTEST_OP_SELF_ATTENTION))
+    throw std::invalid_argument(fmt::format("--{}: {} is not measured yet; sdpa is", axis, text));
   if (text != OpName(ATTEST_OP_SDPA)) UnknownValue(axis, text, {"sdpa"});
 }
 
@@ -148,6 +156,7 @@ struct Axis {
   const char* default_value;  // "" = left to ResolveProblem
   bool numbers;               // takes ranges
   Apply apply;
+  const char* follows = "";  // the axis whose value it has while it has none of its own
 };
 
 std::string DataHelp() {
@@ -162,28 +171,53 @@ const std::vector<Axis>& Table() {
   using P = attest_problem;
   static const std::vector<Axis> axes = {
       {{"seq", "query sequence lengths; default 512"}, "512", true, Number<&P::q_sequence_length>},
-      {{"kv-len", "key sequence lengths; default: those of the queries"}, "", true,
-       Number<&P::kv_sequence_length>},
+      {{"kv-len", "key sequence lengths; default: those of the queries"},
+       "",
+       true,
+       Number<&P::kv_sequence_length>,
+       "seq"},
       {{"heads", "query heads; default 12"}, "12", true, Number<&P::q_num_heads>},
-      {{"kv-heads", "key and value heads, a divisor of the query heads; default: as many"}, "", true,
-       Number<&P::kv_num_heads>},
+      {{"kv-heads", "key and value heads, a divisor of the query heads; default: as many"},
+       "",
+       true,
+       Number<&P::kv_num_heads>,
+       "heads"},
       {{"head-size", "size of a head of Q and K; default 64"}, "64", true, Number<&P::head_size>},
-      {{"v-head-size", "size of a head of V; default: that of Q and K"}, "", true, Number<&P::v_head_size>},
+      {{"v-head-size", "size of a head of V; default: that of Q and K"},
+       "",
+       true,
+       Number<&P::v_head_size>,
+       "head-size"},
       {{"batch", "batch entries; default 1"}, "1", true, Number<&P::batch_size>},
-      {{"causal", "full, causal (key <= query), bottom_right, or an offset such as +16 or -3; default full"},
-       "full", false, Causal},
-      {{"window", "LEFT:RIGHT keys around the diagonal, -1 = off; default -1:-1"}, "-1:-1", false, Window},
+      {{"causal",
+        "full, causal (key <= query), bottom_right, or an offset such as +16 or -3; default full"},
+       "full",
+       false,
+       Causal},
+      {{"window", "LEFT:RIGHT keys around the diagonal, -1 = off; default -1:-1"},
+       "-1:-1",
+       false,
+       Window},
       {{"softcap", "scores become S tanh(score / S); default 0 = off"}, "0", false, Softcap},
-      {{"scale", "head (1/sqrt(head size)), none (1) or a number; default head"}, "head", false, Scale},
+      {{"scale", "head (1/sqrt(head size)), none (1) or a number; default head"},
+       "head",
+       false,
+       Scale},
       {{"mask", "none, boolean or additive; default none"}, "none", false, Mask},
       {{"kv-lengths", "1: valid keys differ by batch entry; default 0"}, "0", false, KvLengths},
       {{"dtype", "f32, f16, bf16 or f64; default f32"}, "f32", false, Dtype},
       {{"op", "sdpa; default sdpa"}, "sdpa", false, Op},
-      {{"layout", "bnsh ([B, H, L, d] in memory) or bsnh ([B, L, H, d]); default bnsh"}, "bnsh", false,
+      {{"layout", "bnsh ([B, H, L, d] in memory) or bsnh ([B, L, H, d]); default bnsh"},
+       "bnsh",
+       false,
        LayoutAxis},
-      {{"lse", "1: ask for the log of the sum of exponentials too; default 0"}, "0", false,
+      {{"lse", "1: ask for the log of the sum of exponentials too; default 0"},
+       "0",
+       false,
        OutputAxis<ATTEST_OUTPUT_LSE>},
-      {{"weights", "1: ask for the attention weights too; default 0"}, "0", false,
+      {{"weights", "1: ask for the attention weights too; default 0"},
+       "0",
+       false,
        OutputAxis<ATTEST_OUTPUT_WEIGHTS>},
       {{"data", DataHelp()}, "normal", false, Data},
   };
@@ -193,11 +227,13 @@ const std::vector<Axis>& Table() {
 std::vector<std::string> ValuesOf(const Axis& axis, const std::string& text) {
   if (!axis.numbers) {
     std::vector<std::string> words = Split(text, ',');
-    if (words.empty()) throw std::invalid_argument(fmt::format("--{} needs a value", axis.info.name));
+    if (words.empty())
+      throw std::invalid_argument(fmt::format("--{} needs a value", axis.info.name));
     return words;
   }
   std::vector<std::string> values;
-  for (int64_t number : ParseNumbers(axis.info.name, text)) values.push_back(std::to_string(number));
+  for (int64_t number : ParseNumbers(axis.info.name, text))
+    values.push_back(std::to_string(number));
   return values;
 }
 
@@ -209,20 +245,31 @@ void RequireKnownAxes(const Axes& axes) {
       throw std::invalid_argument(UnknownWord("axis", name, known));
 }
 
+// An overridden axis takes along those that follow it: --seq 512 makes kv-len 512 whatever the
+// block says.
+Axes Override(Axes block, const Axes& overrides) {
+  for (const Axis& axis : Table())
+    if (overrides.count(axis.follows) != 0) block.erase(axis.info.name);
+  for (const auto& [name, text] : overrides) block[name] = text;
+  return block;
+}
+
 // All cells of a block: the axes' values applied one axis after the other.
-std::vector<Cell> ExpandBlock(const Axes& block, const Axes& overrides, uint64_t seed) {
+std::vector<Cell> ExpandBlock(const Axes& block, uint64_t seed) {
   Cell first;
   first.seed = seed;
   first.problem.kv_num_heads = first.problem.kv_sequence_length = first.problem.v_head_size = 0;
   std::vector<Cell> cells = {first};
   for (const Axis& axis : Table()) {
-    std::string text = axis.default_value;
-    if (const auto found = block.find(axis.info.name); found != block.end()) text = found->second;
-    const auto given = overrides.find(axis.info.name);
-    if (given != overrides.end()) text = given->second;
-    if (text.empty() && given == overrides.end()) continue;
+    const auto given = block.find(axis.info.name);
+    const std::string text = given == block.end() ? axis.default_value : given->second;
+    if (text.empty() && given == block.end()) continue;
+    const std::vector<std::string> values = ValuesOf(axis, text);
+    if (values.size() * cells.size() > kMostValues)
+      throw std::invalid_argument(fmt::format(
+          "the sweep has more than {} cells: give --{} fewer values", kMostValues, axis.info.name));
     std::vector<Cell> more;
-    for (const std::string& value : ValuesOf(axis, text))
+    for (const std::string& value : values)
       for (Cell cell : cells) {
         axis.apply(axis.info.name, value, cell);
         more.push_back(std::move(cell));
@@ -234,8 +281,8 @@ std::vector<Cell> ExpandBlock(const Axes& block, const Axes& overrides, uint64_t
 
 double UnmaskedPairs(const Cell& cell) {
   const attest_problem& p = cell.problem;
-  return static_cast<double>(p.batch_size * p.q_num_heads) * static_cast<double>(p.q_sequence_length) *
-         static_cast<double>(p.kv_sequence_length);
+  return static_cast<double>(p.batch_size * p.q_num_heads) *
+         static_cast<double>(p.q_sequence_length) * static_cast<double>(p.kv_sequence_length);
 }
 
 }  // namespace
@@ -257,20 +304,23 @@ std::vector<int64_t> ParseNumbers(std::string_view axis, std::string_view text) 
     else
       values.push_back(ParseInteger(axis, piece));
   }
-  if (values.empty()) throw std::invalid_argument(fmt::format("--{} needs a value: {}", axis, kGrammar));
+  if (values.empty())
+    throw std::invalid_argument(fmt::format("--{} needs a value: {}", axis, kGrammar));
   return values;
 }
 
-std::vector<Cell> ExpandSweep(const std::vector<Axes>& blocks, const Axes& overrides, uint64_t seed) {
+std::vector<Cell> ExpandSweep(const std::vector<Axes>& blocks, const Axes& overrides,
+                              uint64_t seed) {
   std::vector<Cell> sweep;
   std::set<std::string> seen;
   RequireKnownAxes(overrides);
   for (const Axes& block : blocks) {
     RequireKnownAxes(block);
-    std::vector<Cell> cells = ExpandBlock(block, overrides, seed);
+    std::vector<Cell> cells = ExpandBlock(Override(block, overrides), seed);
     for (Cell& cell : cells) ResolveProblem(cell.problem);
-    std::stable_sort(cells.begin(), cells.end(),
-                     [](const Cell& a, const Cell& b) { return UnmaskedPairs(a) < UnmaskedPairs(b); });
+    std::stable_sort(cells.begin(), cells.end(), [](const Cell& a, const Cell& b) {
+      return UnmaskedPairs(a) < UnmaskedPairs(b);
+    });
     for (Cell& cell : cells)
       if (seen.insert(CellId(cell)).second) sweep.push_back(std::move(cell));
   }

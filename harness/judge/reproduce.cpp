@@ -16,7 +16,8 @@ std::string Options(const Cell& cell) {
   if (p.v_head_size != p.head_size) text += fmt::format(" --v-head-size {}", p.v_head_size);
   if (p.batch_size != 1) text += fmt::format(" --batch {}", p.batch_size);
   if (p.kv_num_heads != p.q_num_heads) text += fmt::format(" --kv-heads {}", p.kv_num_heads);
-  if (p.is_causal) text += fmt::format(" --causal={:+}", p.causal_offset);
+  // Said of full attention, too: the default suite has both.
+  text += p.is_causal ? fmt::format(" --causal={:+}", p.causal_offset) : " --causal full";
   if (p.left_window_size >= 0 || p.right_window_size >= 0)
     text += fmt::format(" --window={}:{}", p.left_window_size, p.right_window_size);
   if (p.softcap != 0) text += fmt::format(" --softcap {}", p.softcap);
