@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The OpenCL backend: one process works on one device, with one variant so far.
+//   naive  naive.cl, one work-item per query row
+// f32, f16 and bf16 io; every rule of attest_problem for sdpa. Arithmetic is f32 with OpenCL's exp,
+// which the full profile bounds by 3 ulp. On a CPU device the wall clock is the fair timer beside
+// other host backends, so the device timer offers its modes on other devices only.
+#include "opencl.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "attest/backend.hpp"
+#include "ceiling.h"
+#include "device.h"
+#include "error.h"
+#include "naive.h"
+
+namespace attest::opencl {
+namespace {
+
+class OpenclBackend : public Backend {
+ public:
+  static constexpr const char* kName = "opencl";
+
+  // PoCL reads its settings from the environment at the first call of OpenCL.
+  void Configure(const attest_settings& settings) override {
+    settings_ = settings;
+    cache_directory_ = settings.cache_directory == nullptr ? "" : settings.cache_directory;
+    setenv("POCL_MAX_PTHREAD_COUNT", std::to_string(settings.threads).c_str(), 1);
+    if (cache_directory_.empty())
+      setenv("POCL_KERNEL_CACHE", "0", 1);
+    else
+      setenv("POCL_CACHE_DIR", (cache_directory_ + "/pocl").c_str(), 1);
+  }
+
+  BackendInfo Info() override { return {"OpenCL", LibraryVersion(), "the driver's threads"}; }
+
+  std::vector<Device> Devices() override {
+    std::vector<Device> descriptions;
+    for (const FoundDevice& device : Found()) descriptions.push_back(device.description);
+    return descriptions;
+  }
+
+  std::vector<Variant> Variants() override {
+    return {{"naive", "one work-item per query row, online softmax, O(L) memory", "naive.cl"}};
+  }
+
+  Contract ContractOf(uint32_t, int32_t dtype) override {
+    if (dtype != ATTEST_F32 && dtype != ATTEST_F16 && dtype != ATTEST_BF16)
+      throw Unsupported("opencl has f32, f16 and bf16 io");
+    Contract contract;
+    contract.exp_relative_error = 3 * 0x1p-23;  // OpenCL C 1.2, section 7.4: exp <= 3 ulp
+    contract.flags = ATTEST_CONTRACT_MASKED_NAN_SAFE;
+    return contract;
+  }
+
+  std::optional<std::string> WhyUnsupported(const Request& request) override {
+    if (request.problem.op != ATTEST_OP_SDPA) return "opencl computes sdpa only";
+    ContractOf(request.variant, request.problem.dtype);
+    const uint64_t limit = TheSession().device.max_allocation_bytes;
+    uint64_t largest = NaiveScratchBytes(request.problem);
+    for (const attest_tensor* tensor : request.tensors)
+      largest = std::max(largest, tensor->extent_bytes);
+    if (largest > limit)
+      return "a buffer of " + std::to_string(largest) + " bytes is needed, " +
+             TheSession().device.description.name + " gives at most " + std::to_string(limit);
+    return std::nullopt;
+  }
+
+  Workspace WorkspaceOf(const Request& request) override {
+    const uint64_t scratch = NaiveScratchBytes(request.problem);
+    if (TheSession().device.IsCpu()) return {scratch, 0};
+    uint64_t device_bytes = scratch;
+    for (const attest_tensor* tensor : request.tensors)
+      device_bytes +=
+          tensor->extent_bytes + tensor->margin_before_bytes + tensor->margin_after_bytes;
+    return {0, device_bytes};
+  }
+
+  std::unique_ptr<Plan> Create(const Request& request) override {
+    return MakeNaivePlan(request, TheSession());
+  }
+
+  const void* Extension(const char* name) override;
+
+  // The device that the host chose, opened at the first use. Throws Unsupported, DeviceError.
+  // [setup]
+  Session& TheSession() {
+    if (session_ != nullptr) return *session_;
+    if (settings_.device >= Found().size())
+      throw Unsupported("OpenCL device " + std::to_string(settings_.device) + " of " +
+                        std::to_string(Found().size()) + " does not exist");
+    session_ = Checked("opening the device", [&] {
+      auto session = std::make_unique<Session>();
+      session->device = Found()[settings_.device];
+      session->context = cl::Context(session->device.handle);
+      session->queue =
+          cl::CommandQueue(session->context, session->device.handle, CL_QUEUE_PROFILING_ENABLE);
+      session->cache_directory = cache_directory_;
+      return session;
+    });
+    return *session_;
+  }
+
+ private:
+  const std::vector<FoundDevice>& Found() {
+    if (found_.empty()) found_ = FindDevices();
+    return found_;
+  }
+
+  // Of the chosen device's platform: that is the library which does the work.
+  std::string LibraryVersion() {
+    try {
+      return Found().at(settings_.device).description.driver;
+    } catch (const std::exception&) {
+      return "no device";
+    }
+  }
+
+  attest_settings settings_{};
+  std::string cache_directory_;
+  std::vector<FoundDevice> found_;
+  std::unique_ptr<Session> session_;
+};
+
+using Exports = detail::Table<OpenclBackend>;
+
+uint32_t TimerModes(attest_plan*) {
+  uint32_t modes = 0;
+  (void)detail::Guard(nullptr, [&] {
+    if (!Exports::Get().backend.TheSession().device.IsCpu()) modes = 1u << ATTEST_TIMER_HOT;
+  });
+  return modes;
+}
+
+attest_status TimerRun(attest_plan* plan, int32_t mode, double* seconds, attest_message* message) {
+  return detail::Guard(message, [&] {
+    if (mode != ATTEST_TIMER_HOT) throw Unsupported("OpenCL's timer has the hot mode only");
+    *seconds = static_cast<TimedPlan&>(Exports::Unwrap(plan)).RunTimed();
+  });
+}
+
+attest_status MeasureCeiling(uint32_t, uint64_t footprint_bytes, attest_ceiling_values* values,
+                             attest_message* message) {
+  return detail::Guard(message, [&] {
+    detail::Fill(values, MeasureCeilings(Exports::Get().backend.TheSession(), footprint_bytes));
+  });
+}
+
+const void* OpenclBackend::Extension(const char* name) {
+  static constexpr attest_timer kTimer = {sizeof(attest_timer), TimerModes, TimerRun};
+  static constexpr attest_ceiling kCeiling = {sizeof(attest_ceiling), MeasureCeiling};
+  if (std::string(name) == ATTEST_TIMER_EXTENSION) return &kTimer;
+  if (std::string(name) == ATTEST_CEILING_EXTENSION) return &kCeiling;
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace attest::opencl
+
+ATTEST_BACKEND(attest::opencl::OpenclBackend)
