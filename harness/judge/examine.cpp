@@ -126,6 +126,7 @@ bool RunCall(const CellData& data, Entry& entry, const Call& call) {
   entry.result.workspace_bytes = run.workspace_bytes;
   if (run.device_bytes != 0) entry.result.device_bytes = run.device_bytes;
   if (!run.implementation.empty()) entry.result.implementation = run.implementation;
+  AddCheck(entry, "floating_point_environment", "pass", run.floating_point_environment);
   return true;
 }
 

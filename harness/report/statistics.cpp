@@ -102,7 +102,8 @@ std::optional<double> GeometricMean(std::span<const double> values) {
 }
 
 double FlopsCeiling(const Ceiling& ceiling, int32_t dtype) {
-  if (dtype == ATTEST_BF16 && ceiling.bf16_dot_flops > 0) return ceiling.bf16_dot_flops;
+  // Some CPUs run bf16 dot products no faster than f32 FMA; the ceiling is the better of the two.
+  if (dtype == ATTEST_BF16) return std::max(ceiling.bf16_dot_flops, ceiling.f32_fma_flops);
   return ceiling.f32_fma_flops;
 }
 
