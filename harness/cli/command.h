@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of `attest`. Each adds itself to the command line and says what to do when it is
+// chosen.
+#ifndef ATTEST_HARNESS_CLI_COMMAND_H_
+#define ATTEST_HARNESS_CLI_COMMAND_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace attest::cli {
+
+struct Command {
+  CLI::App* parser = nullptr;
+  // The exit code. Throws std::invalid_argument for what the user can put right (exit code 2), any
+  // other exception where the suite itself failed (3).
+  std::function<int()> run;
+};
+
+Command AddList(CLI::App& app);
+Command AddRun(CLI::App& app);
+Command AddSchema(CLI::App& app);
+Command AddVerify(CLI::App& app);
+
+}  // namespace attest::cli
+
+#endif  // ATTEST_HARNESS_CLI_COMMAND_H_

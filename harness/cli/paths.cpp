@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/paths.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+
+#include "harness/core/words.h"
+
+namespace attest::cli {
+namespace fs = std::filesystem;
+
+std::string ExecutablePath() { return fs::read_symlink("/proc/self/exe").string(); }
+
+std::string WorkerPath() {
+  const fs::path path = fs::path(ExecutablePath()).parent_path() / "attest-worker";
+  if (!fs::exists(path))
+    throw std::runtime_error("no " + path.string() +
+                             ": build or install attest-worker beside attest");
+  return path.string();
+}
+
+std::vector<std::string> PluginDirectories(const std::vector<std::string>& given) {
+  std::vector<std::string> directories = given;
+  if (const char* list = std::getenv("ATTEST_BACKEND_PATH"))
+    for (const std::string& directory : Split(list, ':'))
+      if (!directory.empty()) directories.push_back(directory);
+  const fs::path own = fs::path(ExecutablePath()).parent_path().parent_path() / "lib" / "attest";
+  if (fs::is_directory(own)) directories.push_back(own.string());
+  return directories;
+}
+
+}  // namespace attest::cli

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness/cli/settings.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+
+#include "harness/cli/paths.h"
+#include "harness/core/suites.h"
+#include "harness/judge/cell_data.h"
+#include "harness/judge/contender.h"
+
+namespace attest::cli {
+
+unsigned AllowedCpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  // Fails on machines with more CPUs than the set holds.
+  if (sched_getaffinity(0, sizeof set, &set) != 0)
+    return std::max(1U, std::thread::hardware_concurrency());
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+}
+
+std::vector<Cell> CellsOf(const RunOptions& options) {
+  return ExpandSweep(FindSuite(options.suite).blocks, GivenAxes(options), options.seed);
+}
+
+judge::Settings SettingsOf(const RunOptions& options, bool measure) {
+  judge::Settings settings;
+  settings.worker_path = WorkerPath();
+  settings.plugins = FindPlugins(PluginDirectories(options.backend_paths), options.isa);
+  settings.patterns = options.backends;
+  settings.cells = CellsOf(options);
+  settings.seed = options.seed;
+  settings.threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : AllowedCpus();
+  settings.rounds = options.rounds;
+  settings.min_time_seconds = options.min_time_seconds;
+  settings.timeout_seconds = options.timeout_seconds;
+  settings.max_cell_seconds = options.max_cell_seconds;
+  settings.measure = measure;
+  settings.cold_cache = options.cache == "cold";
+  return settings;
+}
+
+report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settings,
+                        const std::vector<std::string>& arguments) {
+  report::Policy policy;
+  policy.argv = arguments;
+  policy.executable = ExecutablePath();
+  policy.suite = options.suite;
+  for (const auto& [name, text] : GivenAxes(options)) policy.axes.emplace_back(name, text);
+  policy.backends = options.backends;
+  policy.backend_paths = options.backend_paths;
+  policy.require = options.require;
+  policy.baseline = options.baseline;
+  policy.seed = options.seed;
+  policy.rounds = settings.rounds;
+  policy.min_time_seconds = settings.min_time_seconds;
+  policy.threads = static_cast<int>(settings.threads);
+  if (const auto data = options.axes.find("data");
+      data != options.axes.end() && !data->second.empty())
+    policy.data = data->second;
+  policy.timeout_seconds = settings.timeout_seconds;
+  policy.max_cell_seconds = settings.max_cell_seconds;
+  policy.oracle_budget = settings.oracle_budget;
+  policy.cache = options.cache;
+  policy.isa = options.isa;
+  policy.verify_only = !settings.measure;
+  return policy;
+}
+
+void RequireMemory(const std::vector<Cell>& cells) {
+  const double available = judge::AvailableMemoryBytes();
+  double needed = 0;
+  const Cell* largest = nullptr;
+  for (const Cell& cell : cells)
+    if (const double bytes = judge::SharedBytes(cell, 1); bytes > needed) {
+      needed = bytes;
+      largest = &cell;
+    }
+  if (available > 0 && needed > available)
+    throw std::invalid_argument(fmt::format(
+        "{} does not fit in memory: its tensors need {:.0f} bytes, {:.0f} are available; "
+        "choose smaller sizes",
+        CellId(*largest), needed, available));
+}
+
+}  // namespace attest::cli
