@@ -2,6 +2,7 @@
 #include "harness/cli/interrupt.h"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace attest::cli {
 namespace {

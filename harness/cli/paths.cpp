@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include "harness/core/words.h"
@@ -11,6 +12,13 @@ namespace attest::cli {
 namespace fs = std::filesystem;
 
 std::string ExecutablePath() { return fs::read_symlink("/proc/self/exe").string(); }
+
+std::vector<std::string> Arguments() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> arguments;
+  for (std::string word; std::getline(file, word, '\0');) arguments.push_back(word);
+  return arguments;
+}
 
 std::string WorkerPath() {
   const fs::path path = fs::path(ExecutablePath()).parent_path() / "attest-worker";

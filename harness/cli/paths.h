@@ -11,6 +11,8 @@
 namespace attest::cli {
 
 std::string ExecutablePath();
+// As typed, the program's name first.
+std::vector<std::string> Arguments();
 // Throws std::runtime_error where it is not there.
 std::string WorkerPath();
 // Those given, those of ATTEST_BACKEND_PATH (separated by ':'), then ../lib/attest beside the

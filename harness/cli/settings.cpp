@@ -45,10 +45,9 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   return settings;
 }
 
-report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settings,
-                        const std::vector<std::string>& arguments) {
+report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settings) {
   report::Policy policy;
-  policy.argv = arguments;
+  policy.argv = Arguments();
   policy.executable = ExecutablePath();
   policy.suite = options.suite;
   for (const auto& [name, text] : GivenAxes(options)) policy.axes.emplace_back(name, text);

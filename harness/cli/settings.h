@@ -22,8 +22,7 @@ std::vector<Cell> CellsOf(const RunOptions& options);
 // Throws std::invalid_argument for a missing directory or an unknown ISA level.
 judge::Settings SettingsOf(const RunOptions& options, bool measure);
 
-report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settings,
-                        const std::vector<std::string>& arguments);
+report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settings);
 
 // Throws std::invalid_argument naming the largest cell whose tensors do not fit into the memory
 // that is free, with the bytes needed and had. Allocates nothing.
