@@ -29,9 +29,11 @@ FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
   FoundDevice found;
   found.handle = device;
   found.description.name = Trimmed(device.getInfo<CL_DEVICE_NAME>());
-  found.description.driver = Trimmed(platform.getInfo<CL_PLATFORM_NAME>()) + ", " +
-                             Trimmed(device.getInfo<CL_DEVICE_VERSION>()) + ", driver " +
-                             Trimmed(device.getInfo<CL_DRIVER_VERSION>());
+  const std::string platform_name = Trimmed(platform.getInfo<CL_PLATFORM_NAME>());
+  const std::string driver_version = Trimmed(device.getInfo<CL_DRIVER_VERSION>());
+  found.library = platform_name + " " + driver_version;
+  found.description.driver = platform_name + ", " + Trimmed(device.getInfo<CL_DEVICE_VERSION>()) +
+                             ", driver " + driver_version;
   found.description.kind = KindOf(device.getInfo<CL_DEVICE_TYPE>());
   found.description.memory_bytes = device.getInfo<CL_DEVICE_GLOBAL_MEM_SIZE>();
   found.extensions = Trimmed(device.getInfo<CL_DEVICE_EXTENSIONS>());

@@ -16,6 +16,7 @@ struct FoundDevice {
   cl::Device handle;
   Device description;      // what the host is told
   std::string extensions;  // space-separated
+  std::string library;     // platform and driver version, short: what does the work
   uint64_t max_allocation_bytes = 0;
   bool rounds_division = false;  // correctly rounded f32 division can be asked for
   bool IsCpu() const { return description.kind == ATTEST_DEVICE_CPU; }

@@ -112,7 +112,7 @@ class OpenclBackend : public Backend {
   // Of the chosen device's platform: that is the library which does the work.
   std::string LibraryVersion() {
     try {
-      return Found().at(settings_.device).description.driver;
+      return Found().at(settings_.device).library;
     } catch (const std::exception&) {
       return "no device";
     }
