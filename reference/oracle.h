@@ -13,7 +13,8 @@
 
 namespace attest::reference {
 
-// Unit roundoffs of a variant's arithmetic; see verification.md's list of the same names in README.md.
+// Unit roundoffs of a variant's arithmetic; see verification.md's list of the same names in
+// README.md.
 struct Rounding {
   double u_acc = 0;    // accumulation
   double u_op = 0;     // matmul operands; 0 = used as they are
@@ -32,12 +33,13 @@ struct Rounding {
 Rounding RoundingOf(const attest_contract& contract, int32_t dtype);
 
 // Rows are numbered (b * q_num_heads + h) * q_sequence_length + i.
-// Rows to check when only about `count` are affordable: tile-edge rows (0, t-1, t, last for t in 16..256)
-// of a rotating choice of heads, then rows chosen by a hash of `seed`. Sorted, unique. All rows
-// where count >= rows there are.
+// Rows to check when only about `count` are affordable: tile-edge rows (0, t-1, t, last for t
+// in 16..256) of a rotating choice of heads, then rows chosen by a hash of `seed`. Sorted, unique.
+// All rows where count >= rows there are.
 std::vector<int64_t> SampleRows(const attest_problem& problem, int64_t count, uint64_t seed);
 int64_t RowCount(const attest_problem& problem);
-// Multiply-adds the oracle spends on one row (all keys): kv_sequence_length * (head_size + v_head_size).
+// Multiply-adds the oracle spends on one row (all keys): kv_sequence_length * (head_size +
+// v_head_size).
 int64_t RowCost(const attest_problem& problem);
 
 struct Bound {
@@ -54,23 +56,25 @@ struct Answer {
   std::vector<double> weights;   // [rows, Lk] where problem.outputs asks for WEIGHTS, else empty
   std::vector<double> hull_min;  // [rows, v_head_size]: least and greatest visible v of the column
   std::vector<double> hull_max;
-  std::vector<Bound> bounds;     // one per rounding asked for, same order
+  std::vector<Bound> bounds;  // one per rounding asked for, same order
 };
 
 struct Options {
-  unsigned threads = 1;              // over rows; the result does not depend on it
-  std::vector<int64_t> rows;         // empty = all
-  std::vector<Rounding> roundings;   // empty = no bound
+  unsigned threads = 1;             // over rows; the result does not depend on it
+  std::vector<int64_t> rows;        // empty = all
+  std::vector<Rounding> roundings;  // empty = no bound
 };
 
-// The sdpa answer in f64 for tensors Q, K, V (and MASK, KV_LENGTHS where the problem has them) of any io
-// type and stride. Throws std::invalid_argument for a missing tensor or a problem it cannot read.
+// The sdpa answer in f64 for tensors Q, K, V (and MASK, KV_LENGTHS where the problem has them) of
+// any io type and stride. Throws std::invalid_argument for a missing tensor or a problem it cannot
+// read.
 Answer ComputeSdpa(const attest_problem& problem, std::span<const attest_tensor* const> tensors,
                    const Options& options);
 
-// Visible (query, key) pairs over all batch entries and query heads, counted exactly; the mask's own
-// rule. `tensors` may be empty where the problem has neither a boolean mask nor KV_LENGTHS.
-int64_t CountVisiblePairs(const attest_problem& problem, std::span<const attest_tensor* const> tensors);
+// Visible (query, key) pairs over all batch entries and query heads, counted exactly; the mask's
+// own rule. `tensors` may be empty where the problem has neither a boolean mask nor KV_LENGTHS.
+int64_t CountVisiblePairs(const attest_problem& problem,
+                          std::span<const attest_tensor* const> tensors);
 
 }  // namespace attest::reference
 
