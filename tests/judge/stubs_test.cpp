@@ -128,11 +128,11 @@ TEST_P(RefusedStub, IsNamedWithTheReasonAndTheRunGoesOn) {
 INSTANTIATE_TEST_SUITE_P(
     Stubs, RefusedStub,
     testing::Values(Refusal{"bad_name", BackendState::kRejected, {"name"}},
-                    Refusal{"missing_functions", BackendState::kRejected, {"plan_run"}},
+                    Refusal{"missing_functions", BackendState::kRejected, {"missing functions: variant_info, plan_sync"}},
                     Refusal{"missing_symbol", BackendState::kRejected, {"attest_backend_entry"}},
                     Refusal{"not_a_library", BackendState::kRejected, {"attest_not_a_library.so"}},
                     Refusal{"null_table", BackendState::kRejected, {"1.0"}},
-                    Refusal{"size_zero", BackendState::kRejected, {"size"}},
+                    Refusal{"size_zero", BackendState::kRejected, {"0 bytes"}},
                     Refusal{"unavailable", BackendState::kUnavailable, {}},
                     Refusal{"unknown_format", BackendState::kRejected, {"format"}},
                     Refusal{"unsorted_variants", BackendState::kRejected, {"alphabetical"}},
