@@ -35,13 +35,17 @@ std::vector<std::string> OptionNames(const CLI::App& parser) {
   return names;
 }
 
-void RefuseUnknownOption(CLI::App& parser) {
-  for (const std::string& word : parser.remaining()) {
-    const std::string name = word.substr(0, word.find('='));
-    const bool option = word.starts_with('-');
-    throw std::invalid_argument(UnknownWord(
-        (option ? "option of " : "argument of ") + parser.get_name(), name, OptionNames(parser)));
-  }
+// Too many to list them all.
+void RefuseUnknownOption(const CLI::App& parser) {
+  if (parser.remaining().empty()) return;
+  const std::string word = parser.remaining().front();
+  const std::string name = word.substr(0, word.find('='));
+  const std::string command = "attest " + parser.get_name();
+  if (!word.starts_with('-'))
+    throw std::invalid_argument(command + " takes options only, what is '" + word + "'?");
+  throw std::invalid_argument("unknown option '" + name + "' of " + command + ": did you mean '" +
+                              NearestWord(name, OptionNames(parser)) + "'? (" + command +
+                              " --help lists all)");
 }
 
 void RefuseUnknownCommand(CLI::App& app, const std::vector<Command>& commands) {
