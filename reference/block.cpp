@@ -6,6 +6,7 @@
 #include "reference/block.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -57,6 +58,9 @@ void BlockSolver::Solve(const Pack& pack, int64_t b, std::span<const Row> rows) 
   LoadRows(b, rows);
   ComputeScores();
   for (int64_t r = 0; r < std::ssize(rows_); ++r) FinishRow(r);
+  if (!job_.roundings.empty()) {
+    for (int64_t quad = 0; quad < quads_; ++quad) CountChains(quad);
+  }
   ComputeOutputs();
   if (problem_.dtype == ATTEST_F64) RefineRows();
   for (int64_t r = 0; r < std::ssize(rows_); ++r) {
@@ -141,7 +145,18 @@ void BlockSolver::FinishRow(int64_t r) {
   kernels_.scale(p, count, 1 / facts.sum);
   if (job_.roundings.empty()) return;
   kernels_.scale(product_.Row(r, span.begin), count, std::fabs(problem_.scale));
-  facts.chain = LongestMaximumChain(score, count, stack_.data());
+}
+
+void BlockSolver::CountChains(int64_t quad) {
+  const KeyRange& span = quad_span_[quad];
+  const int64_t count = span.end - span.begin;
+  std::array<int64_t, kQuad> longest;
+  const bool is_done = kernels_.chains(score_.Quad(quad, span.begin), count, longest.data());
+  for (int64_t n = 0; n < kQuad; ++n) {
+    const int64_t r = quad * kQuad + n;
+    states_[r].facts.chain =
+        is_done ? longest[n] : LongestMaximumChain(score_.Row(r, span.begin), count, stack_.data());
+  }
 }
 
 }  // namespace attest::reference

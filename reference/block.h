@@ -77,6 +77,7 @@ class BlockSolver {
   void ComputeScores();
   void FinishRow(int64_t r);
   void MaskRow(int64_t r, const KeyRange& span);
+  void CountChains(int64_t quad);
   void ComputeOutputs();
   void RefineRows();
   void ComputeHull(int64_t r);

@@ -61,6 +61,9 @@ struct Kernels {
                      const Quad* absolute, const Quad* squares);
   // E of every key of a row; counts are multiples of kPanel.
   ErrorSums (*errors)(const ErrorRow& row, int64_t count, const ErrorCoefficients& coefficients);
+  // LongestMaximumChain of four rows of `count` scores, a multiple of 4. False where a chain is too
+  // long for this way; then nothing is written.
+  bool (*chains)(Quad score, int64_t count, int64_t* longest);
   // w[r][c] += sum_j weighted[r][j] |v - o|, f[r][c] += sum_j (spread[r][j] (v - o))^2.
   void (*spread)(const double* v, int64_t keys, int64_t columns, Quad weighted, Quad spread, Quad o,
                  Quad w, Quad f);

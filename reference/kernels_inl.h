@@ -191,32 +191,117 @@ inline Vec Sqrt(Vec x) {
   return root;
 }
 
-ErrorSums Errors(const ErrorRow& row, int64_t count, const ErrorCoefficients& k) {
+// E and lambda sigma_E of one row, cut off at kLargest, 0 where masked. Returns the greater of
+// their maxima in `any`, and the largest E.
+struct LargestErrors {
+  double e, any;
+};
+
+inline double LargestLane(Vec x) {
+  double largest = x[0];
+  for (int l = 1; l < kLanes; ++l) largest = x[l] > largest ? x[l] : largest;
+  return largest;
+}
+
+LargestErrors RelativeErrors(const ErrorRow& row, int64_t count, const ErrorCoefficients& k) {
   // exp(100) already makes every bound useless, and leaves room for sums without infinities.
   constexpr double kLargest = 100;
-  Vec rho[kSumLanes / kLanes] = {};
-  Vec largest = {};
+  Vec largest_e = {}, largest_sigma = {};
   for (int64_t j = 0; j < count; j += kLanes) {
     const Vec score = Load(row.score + j), product = Load(row.product + j);
     const Vec raw = Abs(Load(row.raw + j)), size = Abs(score), below = Abs(score - k.maximum);
     const Int masked = score == -__builtin_inf();
     Vec e = product * k.product + raw * k.raw + size * k.score + below * k.shifted + k.constant;
-    Vec sigma2 = product * product * k.product2 + raw * raw * k.raw2 + size * size * k.score2 +
-                 below * below * k.shifted2 + k.constant2;
+    const Vec variance = product * product * k.product2 + raw * raw * k.raw2 +
+                         size * size * k.score2 + below * below * k.shifted2 + k.constant2;
     e = masked ? Vec{} : (e > kLargest ? Splat(kLargest) : e);
-    Vec sigma = Sqrt(masked ? Vec{} : sigma2) * kLambda;
+    Vec sigma = Sqrt(masked ? Vec{} : variance) * kLambda;
     sigma = sigma > kLargest ? Splat(kLargest) : sigma;
-    const Vec p = Load(row.p + j), relative = ExpMinusOne(e), weighted = p * relative;
-    Store(row.weighted + j, weighted);
-    Store(row.spread + j, p * ExpMinusOne(sigma) * (1 / kLambda));
-    if (row.relative != nullptr) Store(row.relative + j, relative);
-    rho[j / kLanes % (kSumLanes / kLanes)] += weighted;
-    largest = Max(e, largest);
+    Store(row.weighted + j, e);
+    Store(row.spread + j, sigma);
+    largest_e = Max(e, largest_e);
+    largest_sigma = Max(sigma, largest_sigma);
   }
-  ErrorSums sums{SumLanes(rho), 0};
-  for (int l = 0; l < kLanes; ++l)
-    sums.largest = largest[l] > sums.largest ? largest[l] : sums.largest;
-  return sums;
+  return {LargestLane(largest_e), LargestLane(Max(largest_e, largest_sigma))};
+}
+
+// exp(x) - 1 for 0 <= x <= 2^-10 up to 1e-14 of it.
+inline Vec ShortExpMinusOne(Vec x) { return x + x * x * ((x * (1.0 / 24) + 1.0 / 6) * x + 0.5); }
+
+template <bool kShort>
+inline __attribute__((always_inline)) double WeightErrors(const ErrorRow& row, int64_t count) {
+  Vec rho[kSumLanes / kLanes] = {};
+  for (int64_t j = 0; j < count; j += kSumLanes) {
+    for (int u = 0; u < kSumLanes / kLanes; ++u) {
+      const int64_t n = j + u * kLanes;
+      const Vec e = Load(row.weighted + n), sigma = Load(row.spread + n), p = Load(row.p + n);
+      const Vec relative = kShort ? ShortExpMinusOne(e) : ExpMinusOne(e);
+      const Vec likely = kShort ? ShortExpMinusOne(sigma) : ExpMinusOne(sigma);
+      Store(row.weighted + n, p * relative);
+      Store(row.spread + n, p * likely * (1 / kLambda));
+      if (row.relative != nullptr) Store(row.relative + n, relative);
+      rho[u] += p * relative;
+    }
+  }
+  return SumLanes(rho);
+}
+
+ErrorSums Errors(const ErrorRow& row, int64_t count, const ErrorCoefficients& k) {
+  const LargestErrors largest = RelativeErrors(row, count, k);
+  const bool is_short = largest.any <= 0x1p-10;
+  const double rho = is_short ? WeightErrors<true>(row, count) : WeightErrors<false>(row, count);
+  return {rho, largest.e};
+}
+
+// The stacks of chains.cpp, one per lane: four rows, each read in both directions. Where a lane's
+// new score covers the stack from level k on, it becomes level k and the rest is emptied.
+bool Chains(Quad score, int64_t count, int64_t* longest) {
+  constexpr double kEmpty = -__builtin_inf();
+  constexpr int kDepth = 40;
+  constexpr int kKeys =
+      4;  // keys between two looks at the height, which they can raise by one each
+  constexpr int kParts = 2 * kQuad / kLanes;
+  Vec level[kDepth][kParts];
+  for (auto& part : level) {
+    for (Vec& lanes : part) lanes = Splat(kEmpty);
+  }
+  Int highest[kParts] = {};
+  int64_t used = 0;
+  for (int64_t start = 0; start < count; start += kKeys) {
+    const int64_t depth = used + kKeys;
+    if (depth > kDepth) return false;
+    used = 0;
+    Int height[kParts];
+    for (int64_t j = start; j < start + kKeys; ++j) {
+      for (int u = 0; u < kParts; ++u) {
+        Vec s;
+        for (int l = 0; l < kLanes; ++l) {
+          const int lane = u * kLanes + l;
+          s[l] = score.row[lane % kQuad][lane < kQuad ? j : count - 1 - j];
+        }
+        Int kept_above = Int{} - 1, kept_count = {};
+        for (int64_t k = 0; k < depth; ++k) {
+          const Vec e = level[k][u];
+          const Int kept = e > s;
+          level[k][u] = kept ? e : (kept_above ? s : Splat(kEmpty));
+          kept_above = kept;
+          kept_count -= kept;
+        }
+        height[u] = kept_count - (Int)(s > kEmpty);
+        highest[u] = height[u] > highest[u] ? height[u] : highest[u];
+      }
+    }
+    for (int lane = 0; lane < 2 * kQuad; ++lane) {
+      const int64_t h = height[lane / kLanes][lane % kLanes];
+      used = h > used ? h : used;
+    }
+  }
+  for (int r = 0; r < kQuad; ++r) {
+    const int64_t forward = highest[r / kLanes][r % kLanes];
+    const int64_t backward = highest[(r + kQuad) / kLanes][(r + kQuad) % kLanes];
+    longest[r] = forward > backward ? forward : backward;
+  }
+  return true;
 }
 
 void Spread(const double* v, int64_t keys, int64_t columns, Quad weighted, Quad spread, Quad o,
@@ -277,8 +362,8 @@ void Hull(const double* v, const int32_t* keys, int64_t count, int64_t columns, 
 
 }  // namespace
 
-const Kernels kKernels = {Dot,        Scale,  Softcap, Maximum,   Exponential,
-                          Accumulate, Errors, Spread,  Deviation, Hull};
+const Kernels kKernels = {Dot,    Scale,  Softcap, Maximum,   Exponential, Accumulate,
+                          Errors, Chains, Spread,  Deviation, Hull};
 
 }  // namespace ATTEST_KERNEL_LEVEL
 }  // namespace attest::reference
