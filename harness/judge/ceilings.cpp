@@ -9,8 +9,9 @@ namespace {
 constexpr double kTimeoutSeconds = 60;
 constexpr uint64_t kFootprintBytes = uint64_t{512} << 20;  // beyond every last-level cache but a few servers'
 
-void Add(const std::string& name, const protocol::Reply& reply, std::vector<report::Ceiling>& ceilings) {
-  if (reply.status != "ok") return;
+std::optional<report::Ceiling> CeilingFrom(const std::string& name, const protocol::Reply& reply,
+                                           uint64_t footprint_bytes) {
+  if (reply.status != "ok") return std::nullopt;
   const auto& body = std::get<protocol::CeilingsReply>(reply.body);
   report::Ceiling ceiling;
   ceiling.name = name;
@@ -19,8 +20,8 @@ void Add(const std::string& name, const protocol::Reply& reply, std::vector<repo
   ceiling.f32_fma_flops = body.f32_fma_flops;
   ceiling.bf16_dot_flops = body.bf16_dot_flops;
   ceiling.read_bytes_per_second = body.read_bytes_per_second;
-  ceiling.footprint_bytes = kFootprintBytes;
-  ceilings.push_back(ceiling);
+  ceiling.footprint_bytes = footprint_bytes;
+  return ceiling;
 }
 
 }  // namespace
@@ -29,20 +30,28 @@ std::string DeviceLabel(const Contender& contender) {
   return ResultLabel(contender.backend, "", contender.host->device());
 }
 
-std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& field) {
-  std::vector<report::Ceiling> ceilings;
+std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const std::string& name,
+                                                 uint64_t footprint_bytes) {
   try {
     WorkerProcess worker(settings.worker_path);
-    if (worker.Ask(protocol::Load{"", settings.threads, 0, ""}, kTimeoutSeconds).status == "ok")
-      Add("cpu", worker.Ask(protocol::Ceilings{kFootprintBytes}, kTimeoutSeconds), ceilings);
+    if (worker.Ask(protocol::Load{"", settings.threads, 0, ""}, kTimeoutSeconds).status != "ok") return std::nullopt;
+    return CeilingFrom(name, worker.Ask(protocol::Ceilings{footprint_bytes}, kTimeoutSeconds), footprint_bytes);
   } catch (const WorkerLost&) {  // then fractions of the ceiling are absent
+    return std::nullopt;
   }
+}
+
+std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& field) {
+  std::vector<report::Ceiling> ceilings;
+  if (auto cpu = MeasureCpuCeiling(settings, "cpu", kFootprintBytes)) ceilings.push_back(*cpu);
   std::set<std::string> asked;
   for (Contender& contender : field.contenders) {
-    if (contender.device_kind == "cpu" || !asked.insert(DeviceLabel(contender)).second) continue;
+    const std::string label = DeviceLabel(contender);
+    if (contender.device_kind == "cpu" || !asked.insert(label).second) continue;
     try {
       contender.host->Load();
-      Add(DeviceLabel(contender), contender.host->Ask(protocol::Ceilings{kFootprintBytes}), ceilings);
+      const protocol::Reply reply = contender.host->Ask(protocol::Ceilings{kFootprintBytes});
+      if (auto ceiling = CeilingFrom(label, reply, kFootprintBytes)) ceilings.push_back(*ceiling);
     } catch (const WorkerLost&) {
     }
   }

@@ -4,6 +4,7 @@
 #ifndef ATTEST_HARNESS_JUDGE_CEILINGS_H_
 #define ATTEST_HARNESS_JUDGE_CEILINGS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ namespace attest::judge {
 
 // "opencl@1": how a device's ceiling is named.
 std::string DeviceLabel(const Contender& contender);
+
+// The CPU's ceilings with reads over `footprint_bytes`; absent where they cannot be measured.
+std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const std::string& name,
+                                                 uint64_t footprint_bytes);
 
 // The CPU's by a worker without a plugin, other devices' by their own backend. A ceiling that cannot be
 // measured is left out.

@@ -49,8 +49,11 @@ double Ratio(double error, double bound) {
 // Sums over the compared elements of OUT.
 class Figures {
  public:
-  Figures(const CellData& data, const reference::Answer& answer, const reference::Bound& bound)
-      : data_(data), answer_(answer), bound_(bound) {
+  // Below `least_for_bias` a value is a few steps of the io type's least subnormal: rounding it then always
+  // shrinks it, say, and errors correlate with values without anybody's fault.
+  Figures(const CellData& data, const reference::Answer& answer, const reference::Bound& bound,
+          double least_for_bias)
+      : data_(data), answer_(answer), bound_(bound), least_for_bias_(least_for_bias) {
     resolving_.reserve(answer.output.size());
   }
 
@@ -71,7 +74,7 @@ class Figures {
     ulp_ = std::max(ulp_, error / UnitInLastPlace(expected, data_.cell.problem.dtype));
     squared_error_ += error * error;
     squared_ += expected * expected;
-    row_slope_ += (got - expected) * expected;
+    if (std::fabs(expected) >= least_for_bias_) row_slope_ += (got - expected) * expected;
     if (!data_.value_ranges.empty() && data_.value_ranges[column] > 0)
       resolving_.push_back(bound / data_.value_ranges[column]);
     ++result_.elements;
@@ -102,15 +105,17 @@ class Figures {
   const CellData& data_;
   const reference::Answer& answer_;
   const reference::Bound& bound_;
+  double least_for_bias_;
   Comparison result_;
   std::vector<double> resolving_;
   double probabilistic_ = 0, ulp_ = 0, squared_error_ = 0, squared_ = 0;
   double row_slope_ = 0, slope_ = 0, slope_squared_ = 0;
 };
 
-Comparison CompareOut(const CellData& data, const reference::Answer& answer, const reference::Bound& bound,
+Comparison CompareOut(const CellData& data, const reference::Answer& answer, size_t rounding,
                       const attest_tensor& out) {
-  Figures figures(data, answer, bound);
+  constexpr double kSteps = 32;  // of half the least subnormal
+  Figures figures(data, answer, answer.bounds.at(rounding), kSteps * data.roundings.at(rounding).eta_out);
   const int64_t columns = data.cell.problem.v_head_size;
   for (size_t r = 0; r < answer.rows.size(); ++r) {
     const Row row = RowOf(data.cell.problem, answer.rows[r]);
@@ -208,7 +213,7 @@ Comparison Compare(const CellData& data, int set, size_t rounding, const std::ve
   const reference::Bound& bound = answer.bounds.at(rounding);
   Comparison result;
   for (const Output& output : outputs)
-    if (output.tensor.role == ATTEST_ROLE_OUT) result = CompareOut(data, answer, bound, output.tensor);
+    if (output.tensor.role == ATTEST_ROLE_OUT) result = CompareOut(data, answer, rounding, output.tensor);
   for (const Output& output : outputs) {
     if (result.memory.empty()) result.memory = CheckMemory(output, poison);
     if (!result.failure.empty()) continue;

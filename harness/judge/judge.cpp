@@ -153,7 +153,7 @@ class Sweep {
       }
       Report(index, entry.contender->label);
       const double start = Now();
-      Examine(data, entry);
+      Examine(data, entry, settings_.measure);
       verification_seconds_ += Now() - start;
     }
     KeepPlansThatFit(entries);
@@ -189,18 +189,28 @@ class Sweep {
     report::Result& result = entry.result;
     if (result.timing && result.timing->samples_seconds.empty()) result.timing.reset();
     if (result.timing && result.timing->median_seconds > 0)
-      result.rates = report::RatesOf(record, *result.timing, CeilingOf(entry));
+      result.rates = report::RatesOf(record, *result.timing, CeilingOf(record, entry));
     if (report::IsFailure(result.verdict)) result.reproduce = ReproduceCommand(record.cell, entry.contender->label);
     return std::move(result);
   }
 
-  const report::Ceiling* CeilingOf(const Entry& entry) const {
-    const report::Ceiling* cpu = nullptr;
-    for (const report::Ceiling& ceiling : outcome_.ceilings) {
-      if (ceiling.name == DeviceLabel(*entry.contender)) return &ceiling;
-      if (ceiling.name == "cpu") cpu = &ceiling;
-    }
-    return entry.contender->device_kind == "cpu" ? cpu : nullptr;
+  const report::Ceiling* CeilingOf(const report::CellRecord& record, const Entry& entry) {
+    const bool cpu = entry.contender->device_kind == "cpu";
+    const report::Ceiling* found = FindCeiling(cpu ? "cpu" : DeviceLabel(*entry.contender));
+    if (!cpu || found == nullptr || settings_.cold_cache || !report::MemoryBound(record, found)) return found;
+    // What is read again and again from a cache is held against reads from that cache.
+    const auto footprint = static_cast<uint64_t>(record.bytes_min);
+    if (footprint >= found->footprint_bytes) return found;
+    const std::string name = fmt::format("cpu/{}-bytes", footprint);
+    if (FindCeiling(name) == nullptr)
+      if (auto ceiling = MeasureCpuCeiling(settings_, name, footprint)) outcome_.ceilings.push_back(*ceiling);
+    return FindCeiling(name);
+  }
+
+  const report::Ceiling* FindCeiling(const std::string& name) const {
+    for (const report::Ceiling& ceiling : outcome_.ceilings)
+      if (ceiling.name == name) return &ceiling;
+    return nullptr;
   }
 
   const Settings& settings_;

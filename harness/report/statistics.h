@@ -36,8 +36,8 @@ std::optional<double> PairedSpeedup(const Timing& baseline, const Timing& result
 // The geometric mean of positive numbers; absent for none or where one is not positive and finite.
 std::optional<double> GeometricMean(std::span<const double> values);
 
-// FLOP/s ceiling for an io type: of bf16 dot products where the type is bf16 and the ceiling was
-// measured, else of f32 FMA. 0 = not measured.
+// FLOP/s ceiling for an io type: for bf16 the better of bf16 dot products and f32 FMA, else that of
+// f32 FMA. 0 = not measured.
 double FlopsCeiling(const Ceiling& ceiling, int32_t dtype);
 // Whether the roofline says that reading the tensors, not arithmetic, limits the cell. Without
 // measured ceilings (nullptr or zeros): whether it has at most kDecodeRows query rows.

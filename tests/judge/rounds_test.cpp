@@ -37,7 +37,7 @@ TEST(PredictTooSlow, SaysThePredictionOrNothing) {
   EXPECT_EQ(PredictTooSlow(settings, contender, data), "");  // 0.1 s a call
   contender.seconds_per_flop = 1e-9;
   const std::string reason = PredictTooSlow(settings, contender, data);
-  EXPECT_NE(reason.find("predicted 6 s"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("predicted 5 s"), std::string::npos) << reason;
   EXPECT_NE(reason.find("--max-cell-seconds 4"), std::string::npos) << reason;
   settings.measure = false;  // three checked calls are left: 3 s
   EXPECT_EQ(PredictTooSlow(settings, contender, data), "");
