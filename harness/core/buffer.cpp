@@ -9,6 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "harness/core/memory.h"
+
 namespace attest {
 namespace {
 
@@ -36,6 +38,9 @@ void Descriptor::reset() {
 }
 
 Buffer::Buffer(size_t bytes) : bytes_(RoundUp(bytes, kPageBytes)) {
+  // Asked first: the kernel would hand out every page of the machine before it said no.
+  const double available = AvailableMemoryBytes();
+  if (available > 0 && static_cast<double>(bytes_) > available) errno = ENOMEM, Fail("reserving memory", bytes_);
   file_ = Descriptor(memfd_create("attest-tensor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (file_.get() < 0) Fail("memfd_create", bytes_);
   // fallocate, not ftruncate: memory that is not there must fail here, not as SIGBUS at a later write.

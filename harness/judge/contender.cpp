@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
+#include "harness/core/memory.h"
 
 namespace attest::judge {
 namespace {
@@ -14,16 +14,6 @@ report::Verdict VerdictOf(const std::string& status) {
 }
 
 }  // namespace
-
-double AvailableMemoryBytes() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string key; file >> key;) {
-    double kibibytes = 0;
-    if (key == "MemAvailable:" && file >> kibibytes) return kibibytes * 1024;
-    file.ignore(1 << 20, '\n');
-  }
-  return 0;
-}
 
 const attest_contract* Contender::ContractFor(int32_t dtype) const {
   for (const protocol::ContractReply& contract : contracts)

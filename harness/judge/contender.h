@@ -42,9 +42,6 @@ struct Entry {
   uint64_t iterations = 1;
 };
 
-// Bytes the kernel says can be had without swapping; 0 where it does not say.
-double AvailableMemoryBytes();
-
 // Gives the entry its final verdict.
 void Conclude(Entry& entry, report::Verdict verdict, const std::string& reason);
 // Notes a check; "fail" ones decide the verdict through Conclude, elsewhere.

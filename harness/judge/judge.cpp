@@ -9,6 +9,7 @@
 #include <chrono>
 #include <system_error>
 
+#include "harness/core/memory.h"
 #include "harness/judge/backends.h"
 #include "harness/judge/ceilings.h"
 #include "harness/judge/examine.h"
