@@ -17,8 +17,22 @@ constexpr const char* kMeasuring = "Measuring";
 constexpr const char* kOutput = "Output";
 
 const CLI::Range kCount(1, std::numeric_limits<int>::max());
-// Up to a day, so that a typing error does not wait for ever.
-const CLI::Range kSeconds(1e-6, 86400.0);
+// Up to a day, so that a typing error does not wait for ever. CLI::Range would let NaN through.
+const CLI::Validator kSeconds(
+    [](const std::string& text) {
+      double seconds = 0;
+      const bool good =
+          CLI::detail::lexical_cast(text, seconds) && seconds >= 1e-6 && seconds <= 86400;
+      return good ? std::string() : "'" + text + "' is not between 1e-6 and 86400 seconds";
+    },
+    "SECONDS");
+// CLI11 reads -1 as the largest unsigned number.
+const CLI::Validator kDigits(
+    [](const std::string& text) {
+      const bool good = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+      return good ? std::string() : "'" + text + "' is not a number of at least 0";
+    },
+    "");
 
 template <class Value>
 CLI::Option* Add(CLI::App& parser, const char* group, const std::string& name, Value& value,
@@ -33,7 +47,9 @@ void AddSweep(CLI::App& parser, RunOptions& options) {
       ->capture_default_str();
   for (const AxisInfo& axis : AllAxes())
     Add(parser, kSweep, "--" + axis.name, options.axes[axis.name], axis.description)->join(',');
-  Add(parser, kSweep, "--seed", options.seed, "seed of the input values")->capture_default_str();
+  Add(parser, kSweep, "--seed", options.seed, "seed of the input values")
+      ->capture_default_str()
+      ->check(kDigits);
   parser.add_flag("--list-cells", options.list_cells, "print the names of the cells and end")
       ->group(kSweep);
   Add(parser, kSweep, "--config", options.config, "TOML file of options: seq = \"128,512\"");

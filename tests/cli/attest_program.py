@@ -26,7 +26,7 @@ def environment(**changes):
 def run(*arguments, **changes):
     """CompletedProcess of `attest ARGUMENTS` with texts."""
     return subprocess.run([ATTEST, *map(str, arguments)], text=True, capture_output=True,
-                          check=False, timeout=120, env=environment(**changes))
+                          check=False, timeout=60, env=environment(**changes))
 
 
 def stub(*names):

@@ -5,6 +5,7 @@ anything is measured; exit code 5 where nothing can be verified.
 """
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -89,9 +90,9 @@ class BadInput(unittest.TestCase):
         file = self.folder / "file"
         file.touch()
         for option in ("--out", "--summary"):
-            for path, reason in ((self.folder / "none" / "r.json", "No such file or directory"),
-                                 (file / "r.json", "Not a directory"),
-                                 (self.folder, "irectory")):
+            for path, reason in ((self.folder / "none" / "r.json", "there is no folder"),
+                                 (file / "r.json", "is not a folder"),
+                                 (self.folder, "it is a folder")):
                 with self.subTest(option=option, path=path):
                     result = self.refused("run", *TINY, *stub("correct"), option, path,
                                           says=[str(path), reason])
@@ -122,7 +123,6 @@ class BadInput(unittest.TestCase):
         empty.mkdir()
         for name in ("attest", "attest-worker"):
             shutil.copy(ATTEST.parent / name, empty / name)
-        import subprocess
         result = subprocess.run([empty / "attest", "verify", *TINY], text=True, capture_output=True,
                                 check=False, timeout=60, env={})
         self.assertEqual(result.returncode, 5, result.stderr)

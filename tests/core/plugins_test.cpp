@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which files of a directory are plugins, and which of them is taken.
+#include "harness/core/plugins.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+namespace attest {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Plugins : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "attest-plugins-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  std::string Folder(const std::string& name, const std::vector<std::string>& files) {
+    fs::create_directory(root_ / name);
+    for (const std::string& file : files) std::ofstream(root_ / name / file) << "x";
+    return (root_ / name).string();
+  }
+
+  fs::path root_;
+};
+
+#if defined(__x86_64__)
+std::string HighestLevel() {
+  if (__builtin_cpu_supports("x86-64-v4")) return "x86-64-v4";
+  if (__builtin_cpu_supports("x86-64-v3")) return "x86-64-v3";
+  return __builtin_cpu_supports("x86-64-v2") ? "x86-64-v2" : "";
+}
+#endif
+
+TEST_F(Plugins, AreFoundByTheirNamesInAlphabeticalOrder) {
+  const std::string folder = Folder("a", {"attest_two.so", "attest_one.so", "libattest_x.so",
+                                          "attest_.so", "attest_y.txt", "attest_z.so.1", "notes"});
+  const std::vector<PluginFile> found = FindPlugins({folder}, "");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].name, "one");
+  EXPECT_EQ(found[1].name, "two");
+  EXPECT_EQ(found[1].path, folder + "/attest_two.so");
+  EXPECT_EQ(found[1].level, "");
+  EXPECT_EQ(found[1].reject, "");
+}
+
+TEST_F(Plugins, SecondOfANameIsRejectedWithThePathOfTheFirst) {
+  const std::string a = Folder("a", {"attest_one.so"}), b = Folder("b", {"attest_one.so"});
+  const std::vector<PluginFile> found = FindPlugins({b, a}, "");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].reject, "");
+  EXPECT_NE(found[1].reject.find("second plugin named 'one': " + b + "/attest_one.so"),
+            std::string::npos)
+      << found[1].reject;
+}
+
+TEST_F(Plugins, SameDirectoryTwiceIsNoConflict) {
+  const std::string a = Folder("a", {"attest_one.so"});
+  EXPECT_EQ(FindPlugins({a, a}, "").size(), 1U);
+}
+
+#if defined(__x86_64__)
+TEST_F(Plugins, HighestLevelOfTheCpuIsTaken) {
+  if (HighestLevel().empty()) GTEST_SKIP() << "this CPU is below x86-64-v2";
+  const std::string folder = Folder("a", {"attest_one.x86-64-v2.so", "attest_one.x86-64-v3.so",
+                                          "attest_one.x86-64-v4.so", "attest_two.so"});
+  const std::vector<PluginFile> found = FindPlugins({folder}, "");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].level, HighestLevel());
+  EXPECT_EQ(found[0].path, folder + "/attest_one." + HighestLevel() + ".so");
+  const std::vector<PluginFile> lower = FindPlugins({folder}, "x86-64-v2");
+  EXPECT_EQ(lower[0].level, "x86-64-v2");
+  EXPECT_EQ(lower[1].name, "two") << "a plugin that is built once has no level to limit";
+}
+
+TEST_F(Plugins, LevelsAboveTheLimitAreKeptWithTheReason) {
+  if (HighestLevel() < "x86-64-v3") GTEST_SKIP() << "this CPU has no level to exclude";
+  const std::string folder = Folder("a", {"attest_one.x86-64-v3.so"});
+  EXPECT_EQ(FindPlugins({folder}, "")[0].reject, "");
+  const std::vector<PluginFile> found = FindPlugins({folder}, "x86-64-v2");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_NE(found[0].reject.find("x86-64-v2"), std::string::npos) << found[0].reject;
+}
+#endif
+
+TEST_F(Plugins, BadArgumentsAreRefused) {
+  const std::string folder = Folder("a", {});
+  EXPECT_TRUE(FindPlugins({folder}, "").empty());
+  EXPECT_TRUE(FindPlugins({}, "").empty());
+  EXPECT_THROW(FindPlugins({folder + "/none"}, ""), std::invalid_argument);
+  try {
+    FindPlugins({folder}, "x86-64-v9");
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("x86-64-v2"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace attest

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Descriptions of tensors: roles, shapes, strides, extents.
+#include "harness/core/tensors.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "harness/core/problem.h"
+
+namespace attest {
+namespace {
+
+attest_problem Small() {
+  attest_problem problem = DefaultProblem();
+  problem.batch_size = 2;
+  problem.q_num_heads = 6;
+  problem.kv_num_heads = 3;
+  problem.q_sequence_length = 5;
+  problem.kv_sequence_length = 7;
+  problem.head_size = 4;
+  problem.v_head_size = 8;
+  ResolveProblem(problem);
+  return problem;
+}
+
+attest_tensor Find(const std::vector<attest_tensor>& tensors, int32_t role) {
+  for (const attest_tensor& tensor : tensors)
+    if (tensor.role == role) return tensor;
+  throw std::invalid_argument("no such role");
+}
+
+using Four = std::vector<int64_t>;
+Four Shape(const attest_tensor& t) { return {t.shape, t.shape + t.rank}; }
+Four Strides(const attest_tensor& t) { return {t.strides, t.strides + t.rank}; }
+
+TEST(Tensors, OfAPlainProblem) {
+  const auto tensors = DescribeTensors(Small(), Layout::kBnsh);
+  ASSERT_EQ(tensors.size(), 4U);
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_Q)), Four({2, 6, 5, 4}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_K)), Four({2, 3, 7, 4}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_V)), Four({2, 3, 7, 8}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_OUT)), Four({2, 6, 5, 8}));
+  EXPECT_EQ(Strides(Find(tensors, ATTEST_ROLE_V)), Four({168, 56, 8, 1}));
+  EXPECT_EQ(tensors.back().role, ATTEST_ROLE_OUT) << "inputs first";
+  for (const attest_tensor& tensor : tensors) EXPECT_EQ(tensor.data, nullptr);
+}
+
+// Every element has a place of its own within the extent.
+TEST(Tensors, LayoutsAreDense) {
+  for (const Layout layout : {Layout::kBnsh, Layout::kBsnh})
+    for (const attest_tensor& t : DescribeTensors(Small(), layout)) {
+      std::set<int64_t> places;
+      for (int64_t b = 0; b < t.shape[0]; ++b)
+        for (int64_t h = 0; h < t.shape[1]; ++h)
+          for (int64_t i = 0; i < t.shape[2]; ++i)
+            for (int64_t c = 0; c < t.shape[3]; ++c)
+              places.insert(b * t.strides[0] + h * t.strides[1] + i * t.strides[2] +
+                            c * t.strides[3]);
+      EXPECT_EQ(static_cast<int64_t>(places.size()), StoredElements(t));
+      EXPECT_EQ(*places.begin(), 0);
+      EXPECT_EQ(*places.rbegin() + 1, ExtentElements(t));
+      EXPECT_EQ(t.extent_bytes, static_cast<uint64_t>(ExtentElements(t)) * 4);
+    }
+}
+
+TEST(Tensors, BsnhHasTheHeadsInsideTheSequence) {
+  EXPECT_EQ(Strides(Find(DescribeTensors(Small(), Layout::kBsnh), ATTEST_ROLE_Q)),
+            Four({120, 4, 24, 1}));
+}
+
+TEST(Tensors, MaskIsOneForAllBatchesAndHeads) {
+  attest_problem problem = Small();
+  problem.attn_mask = ATTEST_MASK_BOOLEAN;
+  const attest_tensor mask = Find(DescribeTensors(problem, Layout::kBnsh), ATTEST_ROLE_MASK);
+  EXPECT_EQ(mask.dtype, ATTEST_BOOL);
+  EXPECT_EQ(Shape(mask), Four({2, 6, 5, 7}));
+  EXPECT_EQ(Strides(mask), Four({0, 0, 7, 1}));
+  EXPECT_EQ(StoredElements(mask), 35);
+  EXPECT_EQ(ExtentElements(mask), 35);
+  EXPECT_EQ(mask.extent_bytes, 35U);
+  problem.attn_mask = ATTEST_MASK_ADDITIVE;
+  problem.dtype = ATTEST_F16;
+  const attest_tensor bias = Find(DescribeTensors(problem, Layout::kBnsh), ATTEST_ROLE_MASK);
+  EXPECT_EQ(bias.dtype, ATTEST_F16);
+  EXPECT_EQ(bias.extent_bytes, 70U);
+}
+
+TEST(Tensors, LengthsAndOtherOutputsOnRequest) {
+  attest_problem problem = Small();
+  problem.dtype = ATTEST_BF16;
+  problem.has_kv_lengths = 1;
+  problem.outputs = ATTEST_OUTPUT_LSE | ATTEST_OUTPUT_WEIGHTS;
+  const auto tensors = DescribeTensors(problem, Layout::kBnsh);
+  EXPECT_EQ(Find(tensors, ATTEST_ROLE_KV_LENGTHS).dtype, ATTEST_I64);
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_KV_LENGTHS)), Four({2}));
+  EXPECT_EQ(Find(tensors, ATTEST_ROLE_LSE).dtype, ATTEST_F32);
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_LSE)), Four({2, 6, 5}));
+  EXPECT_EQ(Find(tensors, ATTEST_ROLE_WEIGHTS).dtype, ATTEST_BF16);
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_WEIGHTS)), Four({2, 6, 5, 7}));
+  problem.dtype = ATTEST_F64;
+  EXPECT_EQ(Find(DescribeTensors(problem, Layout::kBnsh), ATTEST_ROLE_LSE).dtype, ATTEST_F64);
+  for (size_t i = 1; i < tensors.size(); ++i) EXPECT_LT(tensors[i - 1].role, tensors[i].role);
+}
+
+TEST(Tensors, OverflowIsRefused) {
+  attest_problem problem = Small();
+  problem.q_sequence_length = int64_t{1} << 60;
+  EXPECT_THROW(DescribeTensors(problem, Layout::kBnsh), std::invalid_argument);
+  problem.q_sequence_length = (int64_t{1} << 61) / 48;  // fits in elements, not in bytes
+  EXPECT_THROW(DescribeTensors(problem, Layout::kBnsh), std::invalid_argument);
+}
+
+TEST(Tensors, PointersPointAtThem) {
+  const auto tensors = DescribeTensors(Small(), Layout::kBnsh);
+  const auto pointers = Pointers(tensors);
+  ASSERT_EQ(pointers.size(), tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) EXPECT_EQ(pointers[i], &tensors[i]);
+}
+
+}  // namespace
+}  // namespace attest
