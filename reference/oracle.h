@@ -5,6 +5,10 @@
 #ifndef ATTEST_REFERENCE_ORACLE_H_
 #define ATTEST_REFERENCE_ORACLE_H_
 
+#if defined(__FAST_MATH__)
+#error "Nothing that judges may be compiled with -ffast-math: it would lose NaN and infinity."
+#endif
+
 #include <cstdint>
 #include <span>
 #include <vector>

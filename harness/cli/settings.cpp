@@ -72,7 +72,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
 }
 
 void RequireMemory(const std::vector<Cell>& cells) {
-  const double available = judge::AvailableMemoryBytes();
+  const double available = AvailableMemoryBytes();
   double needed = 0;
   const Cell* largest = nullptr;
   for (const Cell& cell : cells)
