@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "harness/cli/paths.h"
+#include "harness/core/memory.h"
 #include "harness/core/suites.h"
 #include "harness/judge/cell_data.h"
 #include "harness/judge/contender.h"

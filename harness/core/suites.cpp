@@ -30,7 +30,7 @@ const std::vector<Suite>& AllSuites() {
         {{"seq", "4099"}, {"heads", "1"}, {"head-size", "72"}, {"causal", "causal"}}}},
       {"smoke",
        "four small cells, a few seconds: does everything work?",
-       {{{"seq", "33,128"}, {"heads", "4"}, {"head-size", "64"}, {"causal", "full,causal"}}}},
+       {{{"seq", "65,128"}, {"heads", "4"}, {"head-size", "64"}, {"causal", "full,causal"}}}},
   };
   return suites;
 }
