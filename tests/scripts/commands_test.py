@@ -13,8 +13,10 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NOTE = '#!/bin/bash\nprintf "%s" "${0##*/}" >>"$CALLS"; printf " <%s>" "$@" >>"$CALLS"; echo >>"$CALLS"\n'
 ATTEST = NOTE + """
-while [ $# -gt 0 ]; do [ "$1" = --out ] && [ "$2" != - ] && echo '{}' >"$2"; shift; done
+out=-
+while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; shift; done
 echo "the table"
+if [ "$out" != - ]; then echo '{}' >"$out"; echo "report: $out"; fi
 exit "${ATTEST_EXIT:-0}"
 """
 
