@@ -75,7 +75,7 @@ bool IsTelling(const std::string& word) {
 std::string WithoutMarks(std::string text) {
   for (const std::string_view mark : {"(r)", "(tm)", "(c)"})
     for (size_t at; (at = text.find(mark)) != std::string::npos;)
-      text.replace(at, mark.size(), " ");
+      std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(at), mark.size(), ' ');
   return text;
 }
 
@@ -234,8 +234,9 @@ std::string DateNow() {
   localtime_r(&now, &local);
   char text[64];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", &local);
-  std::string date = text;  // ...+0200
-  return date.size() > 5 ? date.insert(date.size() - 2, ":") : date;
+  const std::string_view date = text;  // ...+0200
+  if (date.size() <= 5) return text;
+  return fmt::format("{}:{}", date.substr(0, date.size() - 2), date.substr(date.size() - 2));
 }
 
 Machine DescribeMachine() {
