@@ -75,18 +75,21 @@ Count::Count(const attest_problem& problem, std::shared_ptr<const Visibility> vi
 }
 
 // Column 0: every key. Column 1: the last and the first key. The others: as many keys as a column
-// may hold, every period-th of them: in even columns the starts follow one another, so that every
-// key has its turn; in odd ones they are the head's own. Where a column may hold all keys: a random
-// half of them, the head's own.
+// may hold, one of each block of `period` keys by a hash of head and block: in even columns each
+// key of a block has its turn, odd ones are all their own. Where a column may hold all keys: a
+// random half.
 bool Count::HasOne(int64_t kv, int64_t key, int64_t column) const {
   const int64_t keys = problem_.kv_sequence_length;
   if (column == 0 && columns_ > 1) return true;
   if (column == 1 && columns_ > 2) return key == keys - 1 || (key == 0 && most_ones_ >= 2);
   const int64_t period = std::max<int64_t>(1, (keys + most_ones_ - 1) / most_ones_);
-  const uint64_t hash =
-      HashBits(options_.seed, 120 + static_cast<uint64_t>(kv), static_cast<uint64_t>(column));
-  if (period == 1) return (HashBits(hash, 121, static_cast<uint64_t>(key)) & 1) != 0;
-  const int64_t start = column % 2 == 0 ? column / 2 : static_cast<int64_t>(hash >> 32);
+  const uint64_t stream = 120 + static_cast<uint64_t>(kv);
+  const bool turns = period > 1 && column % 2 == 0;
+  const uint64_t own =
+      HashBits(options_.seed, stream, turns ? 0 : static_cast<uint64_t>(column + 1));
+  const uint64_t hash = HashBits(own, 121, static_cast<uint64_t>(key / period));
+  if (period == 1) return (hash & 1) != 0;
+  const auto start = static_cast<int64_t>(hash >> 32) + (turns ? column / 2 : 0);
   return key % period == start % period;
 }
 

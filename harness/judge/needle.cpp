@@ -22,6 +22,7 @@ constexpr int64_t kLeastCodeSize = 32;  // below it random codes are too close t
 constexpr double kMostQuery = 0x1p14;   // finite in f16 even after adding up both codes
 constexpr int64_t kValues = 16;         // |V| in 1..16
 constexpr int64_t kBlock = 1024;
+constexpr int64_t kFewKeys = 512;      // to search through for every row
 constexpr int64_t kShortQueries = 64;  // so few rows that every head can have its own targets
 
 double Coarsest(const std::vector<reference::Rounding>& roundings, double head_size) {
@@ -111,7 +112,7 @@ Needle::Target Needle::PlanRow(int64_t b, int64_t h, int64_t i, std::vector<uint
   const KeyRange range = visibility_->RangeOf(b, i);
   int64_t seen = range.size();
   if (visibility_->masked()) seen = visibility_->Row(b, h, i, flags);
-  if (seen == 0) return {kDead, -1};
+  if (seen == 0) return {kDead, -1, 0};
   const int64_t row =
       (b * problem_.q_num_heads + h) * 3 + i;  // neighbouring rows and heads try different keys
   const int64_t forbidden = PickForbidden(row, range, flags);
@@ -122,23 +123,54 @@ Needle::Target Needle::PlanRow(int64_t b, int64_t h, int64_t i, std::vector<uint
 Needle::Target Needle::PlanCodes(int64_t row, int64_t forbidden, const KeyRange& range,
                                  const std::vector<uint8_t>& flags) const {
   for (int64_t attempt = 0; attempt < 20; ++attempt) {
-    Target target{static_cast<int32_t>(PickKey(row, attempt, range, flags)), -1};
+    Target target{static_cast<int32_t>(PickKey(row, attempt, range, flags)), -1, 0};
     if (attempt < 14) target.forbidden = static_cast<int32_t>(forbidden);
     if (StandsOut(target, range, flags)) return target;
   }
-  return {kOpen, -1};
+  return {kOpen, -1, 0};
 }
 
-// In a grid the forbidden key decides: the other must be its neighbour. Half of the rows go
-// without, and point at keys of their own choice.
+// In a grid the forbidden key decides: the other is a neighbour of it, or among few keys the one
+// that happens to be nearest. Half of the rows go without, and point at keys of their own choice.
 Needle::Target Needle::PlanGrid(int64_t row, int64_t head, int64_t forbidden, const KeyRange& range,
                                 const std::vector<uint8_t>& flags) const {
-  for (int64_t at = 0; forbidden >= 0 && row % 2 == 0 && at < 2 * grid_->axes(); ++at) {
-    const int64_t key = grid_->Neighbour(forbidden, head, at / 2, at % 2 == 0 ? 1 : -1);
-    if (IsSeen(flags, range, key))
-      return {static_cast<int32_t>(key), static_cast<int32_t>(forbidden)};
+  Target target{-1, static_cast<int32_t>(forbidden), 0};
+  const auto steps = static_cast<int32_t>(2 * grid_->axes());
+  const bool lured = forbidden >= 0 && row % 2 == 0;
+  for (int32_t at = 0; lured && at < steps; ++at) {
+    target.nudge = at % 2 == 0 ? at / 2 + 1 : -(at / 2 + 1);
+    target.key =
+        static_cast<int32_t>(grid_->Neighbour(forbidden, head, at / 2, target.nudge > 0 ? 1 : -1));
+    if (IsSeen(flags, range, target.key)) return target;
   }
-  return {static_cast<int32_t>(PickKey(row / 2, 0, range, flags)), -1};
+  for (int32_t at = 0; lured && range.size() <= kFewKeys && at <= steps; ++at) {
+    target.nudge = at % 2 == 0 ? at / 2 : -(at / 2 + 1);
+    if (IsNearest(target, head, range, flags)) return target;
+  }
+  return {static_cast<int32_t>(PickKey(row / 2, 0, range, flags)), -1, 0};
+}
+
+// Finds the seen key nearest to the target's query, and whether it is so by enough, and farther
+// than the forbidden one by enough. Squared distances in sixteenths.
+bool Needle::IsNearest(Target& target, int64_t head, const KeyRange& range,
+                       const std::vector<uint8_t>& flags) const {
+  int64_t nearest = INT64_MAX / 2, second = INT64_MAX / 2;
+  for (int64_t key = range.first; key < range.last; ++key) {
+    if (!IsSeen(flags, range, key)) continue;
+    int64_t distance = 0;
+    for (int64_t axis = 0; axis < grid_->axes(); ++axis) {
+      const int64_t nudge = axis + 1 == target.nudge ? 1 : (axis + 1 == -target.nudge ? -1 : 0);
+      const int64_t step = 4 * (grid_->Coordinate(key, head, axis) -
+                                grid_->Coordinate(target.forbidden, head, axis)) -
+                           nudge;
+      distance += step * step;
+    }
+    if (distance < nearest) target.key = static_cast<int32_t>(key);
+    second = std::min(second, std::max(distance, nearest));
+    nearest = std::min(nearest, distance);
+  }
+  const int64_t forbidden = target.nudge == 0 ? 0 : 1;
+  return second - nearest >= 8 && nearest - forbidden >= 8;
 }
 
 bool Needle::StandsOut(const Target& target, const KeyRange& range,
@@ -233,11 +265,9 @@ double Needle::QueryElement(int64_t kv, const Target& target, int64_t t) const {
     return amplitude * sum * Flip(kv, t);
   }
   if (t >= grid_->axes()) return t == problem_.head_size - 1 ? -amplitude : 0;
-  // The key itself, or a quarter of the way from the forbidden one to it.
-  const auto at = static_cast<double>(grid_->Coordinate(target.key, kv, t));
-  if (!lured) return amplitude * 2 * at;
-  const auto from = static_cast<double>(grid_->Coordinate(target.forbidden, kv, t));
-  return amplitude * 2 * (from + 0.25 * (at - from));
+  if (!lured) return amplitude * 2 * static_cast<double>(grid_->Coordinate(target.key, kv, t));
+  const double nudge = t + 1 == target.nudge ? 0.25 : (t + 1 == -target.nudge ? -0.25 : 0);
+  return amplitude * 2 * (static_cast<double>(grid_->Coordinate(target.forbidden, kv, t)) + nudge);
 }
 
 double Needle::ValueElement(int64_t kv, int64_t key, int64_t c) const {

@@ -37,6 +37,9 @@ class Needle : public Probe {
   struct Target {
     int32_t key = -1;
     int32_t forbidden = -1;  // -1 = none
+    // Grid with a forbidden key: the query lies there, or a quarter step from there: along axis
+    // |nudge| - 1, up or down by its sign.
+    int32_t nudge = 0;
   };
   static constexpr int32_t kDead = -1, kOpen = -2;
 
@@ -47,6 +50,8 @@ class Needle : public Probe {
                    const std::vector<uint8_t>& flags) const;
   Target PlanGrid(int64_t row, int64_t head, int64_t forbidden, const KeyRange& range,
                   const std::vector<uint8_t>& flags) const;
+  bool IsNearest(Target& target, int64_t head, const KeyRange& range,
+                 const std::vector<uint8_t>& flags) const;
   bool StandsOut(const Target& target, const KeyRange& range,
                  const std::vector<uint8_t>& flags) const;
   int64_t PickKey(int64_t row, int64_t attempt, const KeyRange& range,

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "harness/core/convert.h"
+#include "harness/core/tensors.h"
 #include "harness/judge/probes.h"
 
 namespace attest::judge {
@@ -18,7 +19,11 @@ class Attention {
  public:
   Attention(const attest_problem& problem, const std::vector<attest_tensor>& tensors,
             Algorithm algorithm, Fault fault)
-      : p_(problem), tensors_(tensors), algorithm_(algorithm), fault_(fault) {}
+      : p_(problem), tensors_(tensors), algorithm_(algorithm), fault_(fault) {
+    q_ = Decoded(Of(ATTEST_ROLE_Q));
+    k_ = Decoded(Of(ATTEST_ROLE_K));
+    v_ = Decoded(Of(ATTEST_ROLE_V));
+  }
 
   void Row(int64_t b, int64_t h, int64_t i) {
     const int64_t row = fault_ == Fault::kRowCopied && i == 7 ? i - 1 : i;
@@ -38,6 +43,14 @@ class Attention {
     float score;
     int64_t index;  // -1: padding, V = 0
   };
+
+  static std::vector<float> Decoded(const attest_tensor& tensor) {
+    std::vector<float> values(static_cast<size_t>(ExtentElements(tensor)));
+    for (size_t at = 0; at < values.size(); ++at)
+      values[at] =
+          static_cast<float>(LoadElement(tensor.data, tensor.dtype, static_cast<int64_t>(at)));
+    return values;
+  }
 
   const attest_tensor& Of(int32_t role) const {
     return *std::find_if(tensors_.begin(), tensors_.end(),
@@ -66,8 +79,8 @@ class Attention {
     const attest_tensor &q = Of(ATTEST_ROLE_Q), &k = Of(ATTEST_ROLE_K);
     float sum = 0;
     for (int64_t t = 0; t < p_.head_size - (fault_ == Fault::kLastDimensionDropped); ++t)
-      sum += static_cast<float>(LoadElement(q.data, q.dtype, OffsetOf(q, b, h, i, t)) *
-                                LoadElement(k.data, k.dtype, OffsetOf(k, batch_, kv, j, t)));
+      sum += q_[static_cast<size_t>(OffsetOf(q, b, h, i, t))] *
+             k_[static_cast<size_t>(OffsetOf(k, batch_, kv, j, t))];
     sum *= static_cast<float>(p_.scale);
     if (p_.attn_mask == ATTEST_MASK_ADDITIVE) {
       const attest_tensor& mask = Of(ATTEST_ROLE_MASK);
@@ -165,6 +178,7 @@ class Attention {
   const std::vector<attest_tensor>& tensors_;
   Algorithm algorithm_;
   Fault fault_;
+  std::vector<float> q_, k_, v_;
   std::vector<Key> keys_;
   int64_t kv_ = 0, batch_ = 0;
 };
