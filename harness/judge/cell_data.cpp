@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "harness/core/convert.h"
 #include "harness/core/inputs.h"
@@ -85,6 +86,33 @@ std::vector<double> ValueRanges(const CellData& data) {
   return least;
 }
 
+void AddProbeInput(CellData& data, size_t tensor, const ProbeCall& call) {
+  attest_tensor filled = data.tensors[tensor];
+  Buffer buffer(BufferBytes(filled));
+  FillPoison(buffer, kPoisons[1]);
+  filled.data = buffer.data() + PlaceTensor(filled, 0, Alignment::kStart).offset_bytes;
+  if (!data.probes[call.probe]->Fill(call.pass, filled)) return;
+  buffer.Seal();
+  const auto id = static_cast<uint32_t>(data.inputs.size() + 1);
+  data.inputs.push_back({id, tensor, call.set, Alignment::kStart, std::move(buffer)});
+}
+
+bool IsProbed(int32_t role) {
+  return role == ATTEST_ROLE_Q || role == ATTEST_ROLE_K || role == ATTEST_ROLE_V;
+}
+
+void AddProbes(CellData& data, unsigned threads) {
+  const auto tensors = WithData(data, 0);
+  data.probes = MakeProbes(data.cell.problem, Pointers(tensors), {threads, data.cell.seed, data.roundings});
+  for (size_t probe = 0; probe < data.probes.size(); ++probe)
+    for (int pass = 0; pass < data.probes[probe]->passes(); ++pass) {
+      const ProbeCall call{probe, pass, 2 + static_cast<int>(data.probe_calls.size())};
+      data.probe_calls.push_back(call);
+      for (size_t tensor = 0; tensor < data.tensors.size(); ++tensor)
+        if (IsProbed(data.tensors[tensor].role)) AddProbeInput(data, tensor, call);
+    }
+}
+
 }  // namespace
 
 void FillPoison(Buffer& buffer, uint32_t pattern) {
@@ -107,10 +135,14 @@ protocol::Placement PlaceTensor(const attest_tensor& tensor, uint32_t buffer, Al
 }
 
 protocol::Binding CellData::InputBinding(int set, Alignment alignment) const {
-  protocol::Binding binding;
+  std::map<size_t, const InputBuffer*> chosen;  // by tensor; a probe's own come after those of set 0
+  const bool probe = set > 1;
   for (const InputBuffer& input : inputs)
-    if (input.set == set && input.alignment == alignment)
-      binding.push_back(PlaceTensor(tensors[input.tensor], input.id, alignment));
+    if (input.alignment == alignment && (input.set == set || (probe && input.set == 0)))
+      chosen[input.tensor] = &input;
+  protocol::Binding binding;
+  for (const auto& [tensor, input] : chosen)
+    binding.push_back(PlaceTensor(tensors[tensor], input->id, alignment));
   return binding;
 }
 
@@ -118,7 +150,7 @@ double SharedBytes(const Cell& cell, size_t hosts) {
   double bytes = 0;
   for (const attest_tensor& tensor : DescribeTensors(cell.problem, cell.layout))
     bytes += static_cast<double>(tensor.extent_bytes) *
-             (IsOutput(tensor.role) ? static_cast<double>(hosts) : 4.0);
+             (IsOutput(tensor.role) ? static_cast<double>(hosts) : IsProbed(tensor.role) ? 7.0 : 4.0);
   return bytes;
 }
 
@@ -136,6 +168,7 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
   for (int set = 0; set < 2; ++set)
     data->answers[set] = AnswerOf(*data, set, options.oracle_budget / (set == 0 ? 1 : 4), options.threads);
   data->value_ranges = ValueRanges(*data);
+  if (options.probes) AddProbes(*data, options.threads);
   return data;
 }
 

@@ -12,6 +12,7 @@
 
 #include "harness/core/buffer.h"
 #include "harness/core/cell.h"
+#include "harness/judge/probes.h"
 #include "harness/worker/protocol.h"
 #include "reference/oracle.h"
 
@@ -31,9 +32,16 @@ protocol::Placement PlaceTensor(const attest_tensor& tensor, uint32_t buffer, Al
 struct InputBuffer {
   uint32_t id = 0;
   size_t tensor = 0;  // index into CellData::tensors
-  int set = 0;
+  int set = 0;  // 0, 1, or a probe's
   Alignment alignment = Alignment::kStart;
   Buffer buffer;
+};
+
+// A call of a probe: its own values for some tensors, those of set 0 for the rest.
+struct ProbeCall {
+  size_t probe = 0;  // index into CellData::probes
+  int pass = 0;
+  int set = 2;
 };
 
 struct CellData {
@@ -44,8 +52,10 @@ struct CellData {
   reference::Answer answers[2];         // one per input set; bounds in the order of `roundings`
   std::vector<double> value_ranges;     // [v_head_size]: greatest minus least V of the column, set 0
   Work work;
+  std::vector<std::unique_ptr<Probe>> probes;
+  std::vector<ProbeCall> probe_calls;
 
-  // The inputs' placements of a set; outputs are the worker's own.
+  // The inputs' placements of a set; outputs are the worker's own. Probes' sets start at kStart only.
   protocol::Binding InputBinding(int set, Alignment alignment) const;
 };
 
@@ -53,6 +63,7 @@ struct CellDataOptions {
   unsigned threads = 1;
   double oracle_budget = 2e9;  // multiply-adds for set 0; set 1 gets a quarter
   std::vector<reference::Rounding> roundings;
+  bool probes = true;
 };
 
 // Bytes of shared memory that the cell's buffers take with `hosts` workers.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "harness/core/words.h"
 
@@ -131,15 +132,58 @@ bool RunCall(const CellData& data, Entry& entry, const Call& call) {
   return true;
 }
 
-void Decide(Entry& entry) {
+// What every call of a probe brought: "" = exact. Absent: the entry is concluded.
+std::optional<std::string> RunProbe(const CellData& data, Entry& entry, size_t probe) {
+  for (const ProbeCall& call : data.probe_calls) {
+    if (call.probe != probe) continue;
+    if (!RunCall(data, entry, {call.set, Alignment::kStart, call.pass % 2})) return std::nullopt;
+    const auto outputs = entry.contender->host->Outputs(data, Alignment::kStart);
+    for (const Output& output : outputs) {
+      if (output.tensor.role != ATTEST_ROLE_OUT) continue;
+      std::string wrong = CheckMemory(output, kPoisons[call.pass % 2]);
+      if (wrong.empty())
+        wrong = data.probes[probe]->Check(call.pass, output.tensor, data.roundings[entry.rounding]);
+      if (!wrong.empty()) return wrong;
+    }
+  }
+  return "";
+}
+
+enum class Probed { kNone, kExact, kConcluded };
+
+// All probes, so that a failure names every one that saw it.
+Probed RunProbes(const CellData& data, Entry& entry) {
+  Probed result = Probed::kNone;
+  std::string failures;
+  for (size_t i = 0; i < data.probes.size(); ++i) {
+    const Probe& probe = *data.probes[i];
+    const std::string name(probe.name());
+    const std::string exempt =
+        probe.passes() == 0 ? probe.reason() : probe.Exempts(data.roundings[entry.rounding]);
+    if (!exempt.empty()) {
+      AddCheck(entry, name, "not_applicable", exempt);
+      continue;
+    }
+    const auto wrong = RunProbe(data, entry, i);
+    if (!wrong) return Probed::kConcluded;
+    AddCheck(entry, name, wrong->empty() ? "pass" : "fail", wrong->empty() ? probe.reason() : *wrong);
+    if (!wrong->empty()) failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", name, *wrong);
+    result = Probed::kExact;
+  }
+  if (failures.empty()) return result;
+  Conclude(entry, report::Verdict::kFail, failures);
+  return Probed::kConcluded;
+}
+
+void Decide(Entry& entry, bool probed) {
   AddCheck(entry, "guard_pages", "pass");
   AddCheck(entry, "inputs_unchanged", "pass", "sealed read-only");
   const report::Verification& figures = *entry.result.verification;
   const double probabilistic = figures.error_over_probabilistic_bound.value_or(0);
   AddCheck(entry, "probabilistic_bound", probabilistic <= 1 ? "pass" : "suspicious");
-  if (!(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
+  if (!probed && !(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
     Conclude(entry, report::Verdict::kVacuous,
-             fmt::format("the bound is {:.2g} of the range of V: this case can show nothing",
+             fmt::format("the bound is {:.2g} of the range of V and no probe applies: this case can show nothing",
                          *figures.resolving_power));
     return;
   }
@@ -165,7 +209,8 @@ void RunCalls(const CellData& data, Entry& entry, bool rounds_follow) {
     if (!Judge(data, entry, kRerun.set, outputs, kPoisons[kRerun.poison], " (rerun)")) return;
     if (!CheckRerun(data, entry, outputs)) return;
   }
-  Decide(entry);
+  const Probed probed = RunProbes(data, entry);
+  if (probed != Probed::kConcluded) Decide(entry, probed == Probed::kExact);
 }
 
 }  // namespace

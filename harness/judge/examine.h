@@ -9,7 +9,7 @@
 namespace attest::judge {
 
 // Calls the prepared plan on both input sets with both poisons and both alignments, where no timed rounds
-// follow once more for the rerun check, and decides. Afterwards the entry is concluded unless it passed.
+// follow once more for the rerun check, then on every exact probe, and decides. Afterwards the entry is concluded unless it passed.
 // Throws nothing that a worker causes.
 void Examine(const CellData& data, Entry& entry, bool rounds_follow);
 

@@ -107,7 +107,8 @@ std::string PredictTooSlow(const Settings& settings, const Contender& contender,
   if (contender.seconds_per_flop == 0) return "";
   const double call = contender.seconds_per_flop * data.work.flops_unmasked;
   const int rounds = settings.measure ? std::min(settings.rounds, kSlowRounds) : 0;
-  const int checked = kCheckedCalls + (settings.measure ? 0 : 1);
+  const int checked =
+      kCheckedCalls + (settings.measure ? 0 : 1) + static_cast<int>(data.probe_calls.size());
   const double total = call * (checked + rounds);
   if (total <= settings.max_cell_seconds) return "";
   return fmt::format(
