@@ -12,6 +12,7 @@
 
 #include "harness/core/buffer.h"
 #include "harness/core/cell.h"
+#include "harness/core/given.h"
 #include "harness/worker/protocol.h"
 #include "reference/oracle.h"
 
@@ -53,6 +54,7 @@ struct CellDataOptions {
   unsigned threads = 1;
   double oracle_budget = 2e9;  // multiply-adds for set 0; set 1 gets a quarter
   std::vector<reference::Rounding> roundings;
+  const Given* given = nullptr;  // the values of both sets, where the data kind makes none
 };
 
 // Bytes of shared memory that the cell's buffers take with `hosts` workers.

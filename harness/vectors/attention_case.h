@@ -44,8 +44,7 @@ struct Case {
 // malformed or not known.
 Case ReadCase(const CaseFiles& files);
 
-// The tensor of the role with its values; nullptr data where it is an output.
-attest_tensor TensorWithData(const Given& given, int32_t role);
+// The inputs' descriptions with data: pointers into `given`.
 std::vector<attest_tensor> InputsWithData(const Given& given);
 
 }  // namespace attest::vectors

@@ -43,8 +43,9 @@ void CheckKnown(const Node& node) {
     Require(found != nullptr, fmt::format("attribute '{}' is not known", name));
     Require(std::holds_alternative<double>(value) == found->is_float,
             fmt::format("attribute '{}' must be {}", name, found->is_float ? "a float" : "an int"));
-    Require(node.opset >= found->since, fmt::format("attribute '{}' needs opset {}, the model has {}",
-                                                    name, found->since, node.opset));
+    Require(node.opset >= found->since,
+            fmt::format("attribute '{}' needs opset {}, the model has {}", name, found->since,
+                        node.opset));
   }
 }
 

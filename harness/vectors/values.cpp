@@ -19,10 +19,9 @@ namespace {
 constexpr int kKeyAxis = 3;
 
 [[noreturn]] void RefuseMask(const Tensor& given, const attest_tensor& mask) {
-  throw std::invalid_argument(
-      fmt::format("attn_mask of shape [{}] does not broadcast to [{}, {}, {}, {}]",
-                  fmt::join(given.shape, ", "), mask.shape[0], mask.shape[1], mask.shape[2],
-                  mask.shape[3]));
+  throw std::invalid_argument(fmt::format(
+      "attn_mask of shape [{}] does not broadcast to [{}, {}, {}, {}]",
+      fmt::join(given.shape, ", "), mask.shape[0], mask.shape[1], mask.shape[2], mask.shape[3]));
 }
 
 // The mask's extents along [B, H, Lq, Lk], 1 where it has no such axis.
@@ -60,8 +59,7 @@ HeadSizes SizesOf(const Tensor& tensor, int64_t heads) {
 
 int64_t HeadIndex(const Tensor& tensor, const HeadSizes& sizes, int64_t b, int64_t h, int64_t l,
                   int64_t c) {
-  if (tensor.shape.size() == 3)
-    return ((b * sizes.length + l) * sizes.heads + h) * sizes.size + c;
+  if (tensor.shape.size() == 3) return ((b * sizes.length + l) * sizes.heads + h) * sizes.size + c;
   return ((b * sizes.heads + h) * sizes.length + l) * sizes.size + c;
 }
 

@@ -27,14 +27,14 @@ HeadSizes SizesOf(const Tensor& tensor, int64_t heads);
 int64_t HeadIndex(const Tensor& tensor, const HeadSizes& sizes, int64_t b, int64_t h, int64_t l,
                   int64_t c);
 
-// `described`'s extent, filled with the parts one behind the other along the sequence. Their lengths
-// add up to described.shape[2], their other sizes are its.
+// `described`'s extent, filled with the parts one behind the other along the sequence. Their
+// lengths add up to described.shape[2], their other sizes are its.
 std::vector<std::byte> JoinHeads(const attest_tensor& described,
                                  const std::vector<const Tensor*>& parts);
 
-// Describes an attn_mask of 1 to 4 axes, broadcast ones with stride 0, and fills it; keys behind its
-// end are hidden (false, -inf). `mask` has role, dtype and shape. Throws std::invalid_argument where
-// it cannot be broadcast to the shape.
+// Describes an attn_mask of 1 to 4 axes, broadcast ones with stride 0, and fills it; keys behind
+// its end are hidden (false, -inf). `mask` has role, dtype and shape. Throws std::invalid_argument
+// where it cannot be broadcast to the shape.
 std::vector<std::byte> FillMask(const Tensor& given, attest_tensor& mask);
 
 }  // namespace attest::vectors
