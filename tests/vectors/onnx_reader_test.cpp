@@ -71,7 +71,7 @@ TEST(ReadTensor, EmptyTensorsAreTensors) {
 TEST(ReadTensor, RefusesDamagedFiles) {
   const std::string good = FloatTensor("x", {2}, {1, 2}).SerializeAsString();
   EXPECT_EQ(WhyRefused(good), "");
-  EXPECT_THAT(WhyRefused(good.substr(0, good.size() - 3)),
+  EXPECT_THAT(WhyRefused(good.substr(0, good.size() - 4)),
               AllOf(HasSubstr("x.pb"), HasSubstr("damaged")));
   EXPECT_THAT(WhyRefused("no protobuf at all"), HasSubstr("damaged"));
   EXPECT_THAT(WhyRefused(""), HasSubstr("element type 0"));

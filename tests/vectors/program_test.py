@@ -13,7 +13,8 @@ import sys
 import tempfile
 import unittest
 
-ATTEST = pathlib.Path(os.environ["ATTEST_BUILD_DIR"]) / "bin" / "attest"
+BUILD = pathlib.Path(os.environ["ATTEST_BUILD_DIR"])
+ATTEST = BUILD / "bin" / "attest"
 VECTORS = pathlib.Path(sys.argv.pop(1))
 CASE = "test_attention_4d_causal"
 
@@ -28,9 +29,9 @@ class Vectors(unittest.TestCase):
     def copy(self, case=CASE):
         return pathlib.Path(shutil.copytree(VECTORS / case, self.folder / case))
 
-    def verify(self, code, *arguments):
+    def verify(self, code, *arguments, backend="naive"):
         result = subprocess.run(
-            [ATTEST, "verify", "--vectors", self.folder, "--backend", "naive", "--quiet",
+            [ATTEST, "verify", "--vectors", self.folder, "--backend", backend, "--quiet",
              *map(str, arguments)], text=True, capture_output=True, check=False, timeout=100)
         self.assertEqual(result.returncode, code, result.stdout + result.stderr)
         return result.stdout + result.stderr
@@ -80,6 +81,19 @@ class Vectors(unittest.TestCase):
                   for check in cells[0]["results"][0]["verification"]["checks"]}
         for name in ("vector_y", "vector_present_key", "vector_present_value", "vector_scores"):
             self.assertEqual(checks[name], "pass")
+
+    def test_wrong_backends_are_found(self):
+        self.copy()
+        for stub in ("one_wrong_element", "all_zeros", "returns_nan", "writes_past_end"):
+            text = self.verify(1, "--backend-path", BUILD / "tests" / "stubs" / stub, backend=stub)
+            self.assertIn("1 cases: 1 read, 1 agree", text)
+            self.assertIn(f"attest verify --vectors {self.folder / CASE} --backend {stub}", text)
+
+    def test_a_backend_that_is_not_there_is_no_pass(self):
+        self.copy()
+        text = self.verify(5, "--backend-path", BUILD / "tests" / "stubs" / "unavailable",
+                           backend="unavailable")
+        self.assertIn("unavailable unavailable:", text)
 
     def test_options_of_a_sweep_are_refused(self):
         self.copy()
