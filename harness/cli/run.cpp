@@ -17,6 +17,7 @@
 #include "harness/cli/progress.h"
 #include "harness/cli/saved_options.h"
 #include "harness/cli/settings.h"
+#include "harness/cli/vectors.h"
 #include "harness/report/environment.h"
 #include "harness/report/table.h"
 
@@ -130,9 +131,12 @@ Command AddSweepCommand(CLI::App& app, const std::string& name, const std::strin
   CLI::App* parser = app.add_subcommand(name, description);
   const auto options = std::make_shared<RunOptions>();
   AddRunOptions(*parser, *options);
+  const auto vectors = std::make_shared<VectorOptions>();
+  if (!measure) AddVectorOptions(*parser, *vectors);
   parser->footer(kGrammar + examples);
   return {parser, [=]() -> int {
             ApplySavedOptions(*parser, *options);
+            if (!vectors->directory.empty()) return RunVectors(*options, *vectors);
             if (options->list_cells) return PrintCells(*options);
             return SweepRun(*options, measure).Run();
           }};
@@ -151,6 +155,7 @@ Command AddRun(CLI::App& app) {
 Command AddVerify(CLI::App& app) {
   return AddSweepCommand(app, "verify", "verify alone: a gate for continuous integration", false,
                          "  attest verify --suite hostile\n"
+                         "  attest verify --vectors build/vectors --expect 64\n"
                          "  attest verify --suite smoke --require BACKEND:4 --out verify.json");
 }
 

@@ -14,24 +14,25 @@ namespace {
 
 // What lies around an input is a NaN: whoever reads it will show it. `same` holds the values already,
 // at its start; nullptr: make them.
-Buffer MakeInput(const Cell& cell, attest_tensor tensor, int set, Alignment alignment, const Buffer* same,
+Buffer MakeInput(const Cell& cell, attest_tensor tensor, int set, Alignment alignment, const std::byte* same,
                  unsigned threads) {
   Buffer buffer(BufferBytes(tensor));
   FillPoison(buffer, kPoisons[1]);
   tensor.data = buffer.data() + PlaceTensor(tensor, 0, alignment).offset_bytes;
   if (same != nullptr)
-    std::memcpy(tensor.data, same->data(), tensor.extent_bytes);
+    std::memcpy(tensor.data, same, tensor.extent_bytes);
   else
     FillInput(cell.problem, tensor, cell.data, 2 * cell.seed + static_cast<uint64_t>(set), threads);
   buffer.Seal();
   return buffer;
 }
 
-void MakeInputs(CellData& data, size_t tensor, unsigned threads) {
+void MakeInputs(CellData& data, size_t tensor, const CellDataOptions& options) {
+  const std::byte* given = options.given != nullptr ? options.given->values.at(tensor).data() : nullptr;
   for (int set = 0; set < 2; ++set)
     for (Alignment alignment : {Alignment::kStart, Alignment::kEnd}) {
-      const Buffer* same = alignment == Alignment::kEnd ? &data.inputs.back().buffer : nullptr;
-      Buffer buffer = MakeInput(data.cell, data.tensors[tensor], set, alignment, same, threads);
+      const std::byte* same = alignment == Alignment::kEnd ? data.inputs.back().buffer.data() : given;
+      Buffer buffer = MakeInput(data.cell, data.tensors[tensor], set, alignment, same, options.threads);
       const auto id = static_cast<uint32_t>(data.inputs.size() + 1);
       data.inputs.push_back({id, tensor, set, alignment, std::move(buffer)});
     }
@@ -157,10 +158,11 @@ double SharedBytes(const Cell& cell, size_t hosts) {
 std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& options) {
   auto data = std::make_unique<CellData>();
   data->cell = cell;
-  data->tensors = DescribeTensors(cell.problem, cell.layout);
+  data->tensors = options.given != nullptr ? options.given->tensors
+                                           : DescribeTensors(cell.problem, cell.layout);
   data->roundings = options.roundings;
   for (size_t i = 0; i < data->tensors.size(); ++i)
-    if (!IsOutput(data->tensors[i].role)) MakeInputs(*data, i, options.threads);
+    if (!IsOutput(data->tensors[i].role)) MakeInputs(*data, i, options);
   data->work = WorkOf(cell.problem, Pointers(WithData(*data, 0)));
   for (const attest_tensor& tensor : data->tensors)
     if (IsOutput(tensor.role))

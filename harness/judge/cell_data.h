@@ -13,6 +13,7 @@
 #include "harness/core/buffer.h"
 #include "harness/core/cell.h"
 #include "harness/judge/probes.h"
+#include "harness/core/given.h"
 #include "harness/worker/protocol.h"
 #include "reference/oracle.h"
 
@@ -64,6 +65,7 @@ struct CellDataOptions {
   double oracle_budget = 2e9;  // multiply-adds for set 0; set 1 gets a quarter
   std::vector<reference::Rounding> roundings;
   bool probes = true;
+  const Given* given = nullptr;  // the values of both sets, where the data kind makes none
 };
 
 // Bytes of shared memory that the cell's buffers take with `hosts` workers.

@@ -106,8 +106,9 @@ class Sweep {
       const double start = Now();
       const double needed = SharedBytes(cell, CountHosts());
       RequireMemory(needed);
-      const auto data = MakeCellData(
-          cell, {settings_.threads, settings_.oracle_budget, CollectRoundings(entries, cell.problem.dtype)});
+      const Given* given = settings_.given.empty() ? nullptr : &settings_.given.at(index);
+      const auto data = MakeCellData(cell, {settings_.threads, settings_.oracle_budget,
+                                            CollectRoundings(entries, cell.problem.dtype), true, given});
       verification_seconds_ += Now() - start;
       record.flops = data->work.flops;
       record.flops_unmasked = data->work.flops_unmasked;

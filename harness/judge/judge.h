@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "harness/core/cell.h"
+#include "harness/core/given.h"
 #include "harness/core/plugins.h"
 #include "harness/report/model.h"
 
@@ -21,6 +22,7 @@ struct Settings {
   std::vector<PluginFile> plugins;        // from FindPlugins
   std::vector<std::string> patterns;      // --backend: "eigen", "onednn:flash", "opencl:*@1"; empty = everything
   std::vector<Cell> cells;
+  std::vector<Given> given;               // one for each cell, in place of its data kind; or none at all
   uint64_t seed = 1;
   unsigned threads = 1;
   int rounds = 12;

@@ -32,6 +32,7 @@ ALLOWED = {
                               "harness/report/model.h", "harness/report/statistics.h"),  # the wire, plain structs, sums
     "harness/worker/": CORE + ("harness/worker/",),
     "harness/report/": CORE + ("harness/report/", "harness/worker/protocol.h"),
+    "harness/vectors/": CORE + ("harness/vectors/",),
     "harness/cli/": ("attest/abi.h", "reference/", "harness/"),
 }
 
