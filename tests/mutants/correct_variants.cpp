@@ -6,7 +6,9 @@
 // where the bound is far above every error of every kind.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -53,20 +55,24 @@ const std::vector<Axes>& Shapes() {
        {"kv-lengths", "1"},
        {"causal", "causal"}},
       {{"seq", "131"}, {"heads", "1"}, {"head-size", "80"}, {"window", "20:5"}},
+      {{"seq", "600"}, {"kv-len", "67"}, {"heads", "2"}, {"head-size", "16"}},
       {{"seq", "257"}, {"heads", "1"}, {"head-size", "128"}, {"v-head-size", "8"}},
   };
   return shapes;
 }
 
 struct Tally {
-  double worst = 0, worst_probabilistic = 0;
+  double worst = 0, worst_probabilistic = 0, worst_bias = 0;
   size_t results = 0, suspicious = 0, vacuous = 0;
 
   void Add(const attest::report::Result& result) {
     worst = std::max(worst, ErrorOverBound(result));
-    if (result.verification)
-      worst_probabilistic = std::max(
-          worst_probabilistic, result.verification->error_over_probabilistic_bound.value_or(0));
+    if (result.verification) {
+      const auto& figures = *result.verification;
+      worst_probabilistic =
+          std::max(worst_probabilistic, figures.error_over_probabilistic_bound.value_or(0));
+      worst_bias = std::max(worst_bias, std::fabs(figures.bias_z.value_or(0)));
+    }
     ++results;
     suspicious += result.verdict == Verdict::kSuspicious;
     vacuous += result.verdict == Verdict::kVacuous;
@@ -74,11 +80,12 @@ struct Tally {
 };
 
 void PrintTallies(const char* title, const std::map<std::string, Tally>& tallies) {
-  fmt::print("\n{:<20}{:>9}{:>12}{:>9}{:>18}{:>20}\n", title, "results", "suspicious", "vacuous",
-             "worst error/bound", "worst error/Bp");
+  fmt::print("\n{:<20}{:>9}{:>12}{:>9}{:>19}{:>16}{:>11}\n", title, "results", "suspicious",
+             "vacuous", "worst error/bound", "worst error/Bp", "worst |z|");
   for (const auto& [name, tally] : tallies)
-    fmt::print("{:<20}{:>9}{:>12}{:>9}{:>18.3g}{:>20.3g}\n", name, tally.results, tally.suspicious,
-               tally.vacuous, tally.worst, tally.worst_probabilistic);
+    fmt::print("{:<20}{:>9}{:>12}{:>9}{:>19.3g}{:>16.3g}{:>11.3g}\n", name, tally.results,
+               tally.suspicious, tally.vacuous, tally.worst, tally.worst_probabilistic,
+               tally.worst_bias);
 }
 
 class Trial {

@@ -95,9 +95,11 @@ class Matrix {
       const auto found = kills_.find(mutant.name);
       if (found == kills_.end()) continue;
       const Kill& kill = found->second;
-      fmt::print("{:<28}{:<12}{:<22}{:>13.3g}  {}\n", mutant.name,
-                 attest::report::VerdictName(kill.verdict),
-                 kill.check.empty() ? "LIVES" : kill.check, kill.error_over_bound, mutant.what);
+      fmt::print(
+          "{:<28}{:<12}{:<22}{:>13.3g}  {}\n", mutant.name,
+          attest::report::VerdictName(kill.verdict), kill.check.empty() ? "LIVES" : kill.check,
+          kill.error_over_bound,
+          *mutant.lives == 0 ? mutant.what : fmt::format("{} ({})", mutant.what, mutant.lives));
     }
     fmt::print("\n{:<28}{:>18}\n", "correct variant", "worst error/bound");
     for (const auto& [name, worst] : worst_) fmt::print("{:<28}{:>18.3g}\n", name, worst);
@@ -106,35 +108,47 @@ class Matrix {
   // One line for each thing that is not as it should be.
   int PrintFailures() const {
     std::vector<std::string> failures = rejected_;
-    std::set<std::string> killed;
+    std::set<std::string> faults, killed;
     size_t mutants = 0, kills = 0;
     for (const Mutant& mutant : AllMutants()) {
       if (IsCorrect(mutant)) continue;
+      const std::string failure = Failure(mutant);
+      const std::string fault = std::string(mutant.name).substr(0, 3);  // "m25" of m25a and m25b
+      const bool dead = failure.empty() && *mutant.lives == 0;
       ++mutants;
-      const auto found = kills_.find(mutant.name);
-      if (found == kills_.end()) {
-        failures.push_back(
-            fmt::format("{} ran on no cell: there is no group '{}'", mutant.name, mutant.cells));
-      } else if (found->second.check.empty()) {
-        failures.push_back(fmt::format("{} lives", mutant.name));
-      } else if (!Expected(mutant, found->second.check)) {
-        failures.push_back(fmt::format("{} was found by {}, not by {}: {}", mutant.name,
-                                       found->second.check, mutant.checks, found->second.reason));
-      } else {
-        ++kills;
-        killed.insert(std::string(mutant.name).substr(0, 3));  // "m25" of m25a and m25b
-      }
+      kills += dead;
+      faults.insert(fault);
+      if (dead) killed.insert(fault);
+      if (!failure.empty()) failures.push_back(failure);
     }
-    if (killed.size() != kFaultsListed)
-      failures.push_back(fmt::format("{} of {} faults killed", killed.size(), kFaultsListed));
+    if (faults.size() != kFaultsListed)
+      failures.push_back(
+          fmt::format("{} faults in the table, {} are listed", faults.size(), kFaultsListed));
     if (worst_.size() < 10) failures.push_back("fewer than 10 correct variants");
-    fmt::print("\n{} of {} mutants killed; {} correct variants, {} rejections; {} results\n", kills,
-               mutants, worst_.size(), rejected_.size(), results_);
+    fmt::print(
+        "\n{} of {} mutants killed, {} of {} faults; {} correct variants, {} rejections; {} "
+        "results\n",
+        kills, mutants, killed.size(), kFaultsListed, worst_.size(), rejected_.size(), results_);
     for (const std::string& failure : failures) fmt::print("FAILED: {}\n", failure);
     return failures.empty() ? 0 : 1;
   }
 
  private:
+  std::string Failure(const Mutant& mutant) const {
+    const auto found = kills_.find(mutant.name);
+    if (found == kills_.end())
+      return fmt::format("{} ran on no cell: there is no group '{}'", mutant.name, mutant.cells);
+    const Kill& kill = found->second;
+    const bool lives = *mutant.lives != 0;
+    if (kill.check.empty()) return lives ? "" : fmt::format("{} lives", mutant.name);
+    if (lives)
+      return fmt::format("{} was found by {}: take its reason to live out of the table",
+                         mutant.name, kill.check);
+    if (Expected(mutant, kill.check)) return "";
+    return fmt::format("{} was found by {}, not by {}: {}", mutant.name, kill.check, mutant.checks,
+                       kill.reason);
+  }
+
   // The first failure counts, else a suspicion.
   void NoteMutant(const Mutant& mutant, const Result& result) {
     Kill& kill = kills_[mutant.name];
@@ -147,7 +161,8 @@ class Matrix {
   void NoteCorrect(const std::string& cell, const Result& result) {
     double& worst = worst_[result.backend];
     worst = std::max(worst, ErrorOverBound(result));
-    if (!attest::report::IsVerified(result.verdict))
+    // Vacuous is no rejection: it says that the cell can show nothing.
+    if (!attest::report::IsVerified(result.verdict) && result.verdict != Verdict::kVacuous)
       rejected_.push_back(fmt::format("{} is {} on {}: {}", result.backend,
                                       attest::report::VerdictName(result.verdict), cell,
                                       result.reason));

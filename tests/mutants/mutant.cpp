@@ -41,6 +41,9 @@ constexpr int32_t kNone = ATTEST_FORMAT_NONE, kTf32 = ATTEST_FORMAT_TF32, kF16 =
 using F = Fault;
 using A = Algorithm;
 
+constexpr const char* kOneMask = "cells have one mask for all batch entries and heads";
+constexpr const char* kNoNan = "no cell has NaN in hidden V";
+
 // The numbers are those of the list of faults; letters tell apart several forms of one.
 constexpr Mutant kMutants[] = {
     {"m01_no_scale", F::kNoScale, "full", "bound", "scale taken as 1", {}},
@@ -191,7 +194,8 @@ constexpr Mutant kMutants[] = {
      "additive",
      "bound",
      "additive mask of the next head",
-     {}},
+     {},
+     kOneMask},
     {"m30c_bias_negated", F::kBiasNegated, "additive", "bound", "additive mask subtracted", {}},
     {"m31a_mask_inverted",
      F::kMaskInverted,
@@ -204,7 +208,8 @@ constexpr Mutant kMutants[] = {
      "boolean",
      "needle|count",
      "boolean mask of the next batch entry",
-     {}},
+     {},
+     kOneMask},
     {"m32a_softcap_omitted", F::kSoftcapOmitted, "softcap", "bound", "softcap ignored", {}},
     {"m32b_softcap_after_mask",
      F::kSoftcapAfterMask,
@@ -274,7 +279,8 @@ constexpr Mutant kMutants[] = {
      "causal",
      "needle|masked_nan",
      "0 x NaN of hidden V, declared not to happen",
-     {}},
+     {},
+     kNoNan},
     {"m44_shape_cache",
      F::kShapeCache,
      "full",
@@ -305,7 +311,7 @@ constexpr Mutant kMutants[] = {
     {"ok_reversed", F::kNone, "", "", "tiles from the last to the first", With(&A::reversed)},
     {"ok_split", F::kNone, "", "", "four parts of the keys merged by their LSE", Splits(4)},
     {"ok_sqrt_scale", F::kNone, "", "", "sqrt(scale) on both operands", With(&A::sqrt_scale)},
-    {"ok_tf32", F::kNone, "", "", "matmul operands in tf32", Rounded(kTf32, kNone, kNone)},
+    {"ok_tf32", F::kNone, "", "", "matmul operands in tf32", Rounded(kTf32, kNone, kTf32)},
     {"ok_unfused", F::kNone, "", "", "P normalised before the second product",
      With(&A::normalize_first, 0)},
 };

@@ -88,7 +88,7 @@ struct Algorithm {
   bool sqrt_scale = false;       // sqrt(|scale|) on Q and on K instead of scale on the score
   bool partial_sums = false;     // dot products in eight sums, as SIMD lanes do
   bool normalize_first = false;  // P divided by its sum before the second product
-  int32_t operands = ATTEST_FORMAT_NONE;  // the contract's fields of these names
+  int32_t operands = ATTEST_FORMAT_NONE;  // of Q, K and V; the contract's field, as those below
   int32_t scores = ATTEST_FORMAT_NONE;
   int32_t probabilities = ATTEST_FORMAT_NONE;
 };
@@ -100,6 +100,8 @@ struct Mutant {
   const char* checks;  // that may find it, '|'-separated
   const char* what;    // is wrong, or how it computes
   Algorithm algorithm;
+  const char* lives =
+      "";  // why nothing can find it yet; the kill matrix fails where something does
 };
 
 std::span<const Mutant> AllMutants();

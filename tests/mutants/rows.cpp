@@ -121,9 +121,8 @@ void Rows<Real>::Exponentiate(int64_t first, int64_t last, Real max) {
 
 template <typename Real>
 void Rows<Real>::Multiply(const QueryRow& row, int64_t first, int64_t last) {
-  const Algorithm& algorithm = mutant_.algorithm;
   for (int64_t j = first; j < last; ++j) {
-    const Real p = RoundTo(algorithm.operands, RoundTo(algorithm.probabilities, scores_[j]));
+    const Real p = RoundTo(mutant_.algorithm.probabilities, scores_[j]);
     // What hidden rows of V hold, NaN say, must not reach the output: 0 x NaN is NaN.
     if (p == 0 && !Has(Fault::kMaskedNanLeaks)) continue;
     const float* v = operands_.Value(row.kv_batch, row.kv_head, ValueRow(j));
