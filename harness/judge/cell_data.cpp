@@ -147,6 +147,7 @@ protocol::Binding CellData::InputBinding(int set, Alignment alignment) const {
   return binding;
 }
 
+// Inputs: two sets at two alignments each; Q, K and V also a set for the needle and two for counting.
 double SharedBytes(const Cell& cell, size_t hosts) {
   double bytes = 0;
   for (const attest_tensor& tensor : DescribeTensors(cell.problem, cell.layout))

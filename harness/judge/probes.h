@@ -46,8 +46,9 @@ struct ProbeOptions {
   std::vector<reference::Rounding> roundings;  // of those that will be held to it
 };
 
-// `tensors`: with data for MASK and KV_LENGTHS where the problem has them, which must outlive
-// the probes. Every probe comes back, applicable or not.
+// `tensors`: with data for MASK and KV_LENGTHS where the problem has them; the data must outlive
+// the probes. Every probe comes back, applicable or not. Throws std::invalid_argument where one is
+// missing.
 std::vector<std::unique_ptr<Probe>> MakeProbes(const attest_problem& problem,
                                                std::span<const attest_tensor* const> tensors,
                                                const ProbeOptions& options);
