@@ -223,7 +223,7 @@ enum {
 typedef struct attest_contract {
   uint64_t size;
   int32_t accumulate;        /* of both matmuls and of the softmax sums */
-  int32_t operands;          /* what matmul operands are rounded to on the way in; NONE = io type as it is */
+  int32_t operands;          /* what Q, K and V are rounded to on their way into a matmul; NONE = not at all */
   int32_t scores;            /* in which the scores are stored between the steps; NONE = accumulate */
   int32_t probabilities;     /* in which P enters the second matmul; NONE = accumulate */
   double exp_relative_error; /* of its exp; 0 = 4 units of the accumulation format */
