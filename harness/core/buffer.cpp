@@ -24,19 +24,6 @@ namespace {
 
 size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    reset();
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-Descriptor::~Descriptor() { reset(); }
-void Descriptor::reset() {
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
-}
-
 Buffer::Buffer(size_t bytes) : bytes_(RoundUp(bytes, kPageBytes)) {
   // Asked first: the kernel would hand out every page of the machine before it said no.
   const double available = AvailableMemoryBytes();

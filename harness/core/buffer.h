@@ -8,28 +8,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+
+#include "harness/core/descriptor.h"
 
 namespace attest {
 
 inline constexpr size_t kPageBytes = 4096;
 inline constexpr size_t kAlignmentBytes = 128;  // of tensor data; OpenCL's CL_DEVICE_MEM_BASE_ADDR_ALIGN
 size_t RoundUp(size_t value, size_t unit);
-
-// A file descriptor with an owner.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept;
-  ~Descriptor();
-  int get() const { return fd_; }
-  void reset();
-
- private:
-  int fd_ = -1;
-};
 
 class Buffer {
  public:

@@ -80,10 +80,6 @@ void FailWithErrno(const char* verb, const std::string& path) {
   throw std::runtime_error(fmt::format("cannot {} {}: {}", verb, path, std::strerror(number)));
 }
 
-Descriptor::~Descriptor() {
-  if (number_ >= 0) close(number_);
-}
-
 Descriptor Open(const std::string& path, int flags, const char* verb) {
   const int number = open(path.c_str(), flags | O_CLOEXEC, kNewFileMode);
   if (number < 0) FailWithErrno(verb, path);

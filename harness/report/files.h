@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "harness/core/descriptor.h"
+
 namespace attest::report {
 
 // Throws unless a file at `path` can be made or replaced; leaves nothing behind and creates no
@@ -20,19 +22,6 @@ void CheckWritable(const std::string& path);
 void WriteAtomically(const std::string& path, std::string_view text);
 
 std::string ReadFile(const std::string& path);
-
-// An open file descriptor, closed with its owner.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(other.number_) { other.number_ = -1; }
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor();
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 // open(2) with O_CLOEXEC; `verb` completes "cannot ... PATH".
 Descriptor Open(const std::string& path, int flags, const char* verb);

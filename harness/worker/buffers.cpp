@@ -69,7 +69,7 @@ MappedBuffer::~MappedBuffer() {
 }
 
 void Buffers::Attach(std::span<const protocol::BufferSpec> specs,
-                     std::span<const protocol::FileDescriptor> descriptors) {
+                     std::span<const Descriptor> descriptors) {
   if (specs.size() != descriptors.size())
     throw std::invalid_argument(
         fmt::format("buffers: {} named, {} descriptors came", specs.size(), descriptors.size()));

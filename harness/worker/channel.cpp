@@ -29,8 +29,8 @@ void WidenBuffer(int socket) {
   (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }
 
-std::vector<FileDescriptor> TakeDescriptors(msghdr& header) {
-  std::vector<FileDescriptor> descriptors;
+std::vector<Descriptor> TakeDescriptors(msghdr& header) {
+  std::vector<Descriptor> descriptors;
   for (cmsghdr* part = CMSG_FIRSTHDR(&header); part; part = CMSG_NXTHDR(&header, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -45,16 +45,12 @@ std::vector<FileDescriptor> TakeDescriptors(msghdr& header) {
 
 }  // namespace
 
-FileDescriptor::~FileDescriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 std::pair<Channel, Channel> Channel::Pair() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) Fail("socketpair");
   WidenBuffer(ends[0]);
   WidenBuffer(ends[1]);
-  return {Channel(FileDescriptor(ends[0])), Channel(FileDescriptor(ends[1]))};
+  return {Channel(Descriptor(ends[0])), Channel(Descriptor(ends[1]))};
 }
 
 void Channel::Send(std::string_view text, std::span<const int> descriptors) const {

@@ -13,36 +13,20 @@
 #include <utility>
 #include <vector>
 
+#include "harness/core/descriptor.h"
+
 namespace attest::protocol {
-
-// Owns a file descriptor; -1 is none.
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~FileDescriptor();
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 struct Packet {
   std::string text;
-  std::vector<FileDescriptor> descriptors;  // close-on-exec, in the sender's order
+  std::vector<Descriptor> descriptors;  // close-on-exec, in the sender's order
 };
 
 class Channel {
  public:
   static constexpr size_t kMaxDescriptors = 253;  // the kernel's limit for one packet (SCM_MAX_FD)
 
-  explicit Channel(FileDescriptor socket) : socket_(std::move(socket)) {}
+  explicit Channel(Descriptor socket) : socket_(std::move(socket)) {}
 
   // Two connected ends, both close-on-exec. Throws std::system_error.
   static std::pair<Channel, Channel> Pair();
@@ -61,7 +45,7 @@ class Channel {
   int fd() const { return socket_.get(); }
 
  private:
-  FileDescriptor socket_;
+  Descriptor socket_;
 };
 
 }  // namespace attest::protocol

@@ -45,7 +45,7 @@ class Session {
   void Bind(attest_plan* plan, const std::vector<attest_tensor>& tensors);
 
   protocol::Channel channel_;
-  std::vector<protocol::FileDescriptor> descriptors_;  // of the request being answered
+  std::vector<Descriptor> descriptors_;  // of the request being answered
   Buffers buffers_;
   std::unique_ptr<Plugin> plugin_;
   bool is_loaded_ = false;

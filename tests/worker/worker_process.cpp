@@ -66,10 +66,10 @@ std::string StubPath(const std::string& stub) {
 }
 
 WorkerProcess::WorkerProcess(const std::vector<std::string>& environment)
-    : channel_(protocol::FileDescriptor()) {
+    : channel_(Descriptor()) {
   auto [mine, theirs] = protocol::Channel::Pair();
   channel_ = std::move(mine);
-  const protocol::FileDescriptor page(MakeMemory(4096));
+  const Descriptor page(MakeMemory(4096));
   control_ = static_cast<protocol::ControlPage*>(MapMemory(page.get(), 4096));
   const std::string path = BuildFolder() + "/bin/attest-worker";
   pid_ = fork();

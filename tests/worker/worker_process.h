@@ -27,7 +27,7 @@ class SharedBuffer {
   int fd() const { return fd_.get(); }
 
  private:
-  protocol::FileDescriptor fd_;
+  Descriptor fd_;
   void* data_;
   uint64_t bytes_;
 };
