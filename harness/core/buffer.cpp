@@ -15,9 +15,9 @@ namespace attest {
 namespace {
 
 [[noreturn]] void Fail(const char* call, size_t bytes) {
-  throw std::system_error(errno, std::generic_category(),
-                          std::string(call) + " for a shared buffer of " + std::to_string(bytes) +
-                              " bytes");
+  throw std::system_error(
+      errno, std::generic_category(),
+      std::string(call) + " for a shared buffer of " + std::to_string(bytes) + " bytes");
 }
 
 }  // namespace
@@ -27,17 +27,20 @@ size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * u
 Buffer::Buffer(size_t bytes) : bytes_(RoundUp(bytes, kPageBytes)) {
   // Asked first: the kernel would hand out every page of the machine before it said no.
   const double available = AvailableMemoryBytes();
-  if (available > 0 && static_cast<double>(bytes_) > available) errno = ENOMEM, Fail("reserving memory", bytes_);
+  if (available > 0 && static_cast<double>(bytes_) > available)
+    errno = ENOMEM, Fail("reserving memory", bytes_);
   file_ = Descriptor(memfd_create("attest-tensor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (file_.get() < 0) Fail("memfd_create", bytes_);
-  // fallocate, not ftruncate: memory that is not there must fail here, not as SIGBUS at a later write.
+  // fallocate, not ftruncate: memory that is not there must fail here, not as SIGBUS at a later
+  // write.
   const int error = posix_fallocate(file_.get(), 0, static_cast<off_t>(bytes_));
   if (error != 0) errno = error, Fail("posix_fallocate", bytes_);
   void* mapping = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
   if (mapping == MAP_FAILED) Fail("mmap", bytes_);
   data_ = static_cast<std::byte*>(mapping);
   // A worker that could shrink the file would kill whoever reads the pages behind its new end.
-  if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) Fail("F_ADD_SEALS", bytes_);
+  if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
+    Fail("F_ADD_SEALS", bytes_);
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
@@ -51,10 +54,11 @@ Buffer::~Buffer() {
 }
 
 void Buffer::Seal() {
-  // The write seal is refused while a writable shared mapping exists: drop ours, seal, map again. A private
-  // mapping, since kernels before 6.7 refuse shared ones of a write-sealed file.
+  // The write seal is refused while a writable shared mapping exists: drop ours, seal, map again. A
+  // private mapping, since kernels before 6.7 refuse shared ones of a write-sealed file.
   munmap(std::exchange(data_, nullptr), bytes_);
-  if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) != 0) Fail("F_SEAL_WRITE", bytes_);
+  if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) != 0)
+    Fail("F_SEAL_WRITE", bytes_);
   void* mapping = mmap(nullptr, bytes_, PROT_READ, MAP_PRIVATE, file_.get(), 0);
   if (mapping == MAP_FAILED) Fail("mmap", bytes_);
   data_ = static_cast<std::byte*>(mapping);

@@ -14,12 +14,14 @@
 namespace attest {
 
 inline constexpr size_t kPageBytes = 4096;
-inline constexpr size_t kAlignmentBytes = 128;  // of tensor data; OpenCL's CL_DEVICE_MEM_BASE_ADDR_ALIGN
+inline constexpr size_t kAlignmentBytes =
+    128;  // of tensor data; OpenCL's CL_DEVICE_MEM_BASE_ADDR_ALIGN
 size_t RoundUp(size_t value, size_t unit);
 
 class Buffer {
  public:
-  // `bytes` is rounded up to whole pages and zero-filled. Throws std::system_error (ENOMEM and its kin).
+  // `bytes` is rounded up to whole pages and zero-filled. Throws std::system_error (ENOMEM and its
+  // kin).
   explicit Buffer(size_t bytes);
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&&) = delete;

@@ -25,8 +25,8 @@ struct Cell {
 // "onednn:flash@1"; an empty variant gives "numpy", device 0 is not written.
 std::string ResultLabel(std::string_view backend, std::string_view variant, uint32_t device);
 
-// "sdpa/f32/b1/h12/kv12/q512/k512/d64" plus every field that is not at its default, in a fixed order:
-// two different cells of a sweep never share one.
+// "sdpa/f32/b1/h12/kv12/q512/k512/d64" plus every field that is not at its default, in a fixed
+// order: two different cells of a sweep never share one.
 std::string CellId(const Cell& cell);
 // The benchmark's name: the label between operation and type: "sdpa/onednn:flash/f32/...".
 std::string BenchmarkName(const Cell& cell, std::string_view label);

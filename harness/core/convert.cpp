@@ -23,7 +23,8 @@ uint16_t Narrow(double value) {
   if (IsNan(value)) return sign | kInfinity | (1 << (kMantissa - 1));
   const double magnitude = std::fabs(value);
   if (magnitude == 0) return sign;
-  const int exponent = std::isinf(magnitude) ? kBias + 1 : std::max(std::ilogb(magnitude), 1 - kBias);
+  const int exponent =
+      std::isinf(magnitude) ? kBias + 1 : std::max(std::ilogb(magnitude), 1 - kBias);
   if (exponent > kBias) return sign | kInfinity;
   // In units of the last place; nearbyint rounds to nearest even and the scaling is exact.
   const double units = std::nearbyint(std::ldexp(magnitude, kMantissa - exponent));
@@ -56,27 +57,39 @@ bool IsNan(double value) {
 uint16_t ToF16(double value) { return Narrow<10, 15>(value); }
 uint16_t ToBf16(double value) { return Narrow<7, 127>(value); }
 double FromF16(uint16_t bits) { return Widen<10, 15>(bits); }
-double FromBf16(uint16_t bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
-}
+double FromBf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
 void StoreElement(void* data, int32_t dtype, int64_t index, double value) {
   switch (dtype) {
-    case ATTEST_F32: static_cast<float*>(data)[index] = static_cast<float>(value); return;
-    case ATTEST_F64: static_cast<double*>(data)[index] = value; return;
-    case ATTEST_F16: static_cast<uint16_t*>(data)[index] = ToF16(value); return;
-    case ATTEST_BF16: static_cast<uint16_t*>(data)[index] = ToBf16(value); return;
-    default: throw std::invalid_argument("StoreElement: not a floating-point type");
+    case ATTEST_F32:
+      static_cast<float*>(data)[index] = static_cast<float>(value);
+      return;
+    case ATTEST_F64:
+      static_cast<double*>(data)[index] = value;
+      return;
+    case ATTEST_F16:
+      static_cast<uint16_t*>(data)[index] = ToF16(value);
+      return;
+    case ATTEST_BF16:
+      static_cast<uint16_t*>(data)[index] = ToBf16(value);
+      return;
+    default:
+      throw std::invalid_argument("StoreElement: not a floating-point type");
   }
 }
 
 double LoadElement(const void* data, int32_t dtype, int64_t index) {
   switch (dtype) {
-    case ATTEST_F32: return static_cast<const float*>(data)[index];
-    case ATTEST_F64: return static_cast<const double*>(data)[index];
-    case ATTEST_F16: return FromF16(static_cast<const uint16_t*>(data)[index]);
-    case ATTEST_BF16: return FromBf16(static_cast<const uint16_t*>(data)[index]);
-    default: throw std::invalid_argument("LoadElement: not a floating-point type");
+    case ATTEST_F32:
+      return static_cast<const float*>(data)[index];
+    case ATTEST_F64:
+      return static_cast<const double*>(data)[index];
+    case ATTEST_F16:
+      return FromF16(static_cast<const uint16_t*>(data)[index]);
+    case ATTEST_BF16:
+      return FromBf16(static_cast<const uint16_t*>(data)[index]);
+    default:
+      throw std::invalid_argument("LoadElement: not a floating-point type");
   }
 }
 

@@ -25,7 +25,7 @@ struct Position {
 
 struct Source {
   uint64_t seed = 0;
-  uint64_t stream = 0;  // the tensor's role
+  uint64_t stream = 0;                        // the tensor's role
   double Uniform(const Position& at) const {  // [0, 1), multiples of 2^-24
     return static_cast<double>(HashBits(seed, stream, at.index) >> 40) * 0x1p-24;
   }
@@ -67,8 +67,8 @@ double ConstantV(const Source& s, const Position& at, int32_t role) {
   column.index = static_cast<uint64_t>(at.column);
   return s.Normal(IsValue(role) ? column : at);
 }
-// Keys along a common direction with growing (falling) length: the running maximum changes at every key
-// (never after the first).
+// Keys along a common direction with growing (falling) length: the running maximum changes at every
+// key (never after the first).
 double Ramp(const Source& s, const Position& at, int32_t role, double along) {
   if (IsValue(role)) return s.Normal(at);
   if (!IsKey(role)) return 1 + s.Normal(at) * 0.125;
@@ -77,7 +77,9 @@ double Ramp(const Source& s, const Position& at, int32_t role, double along) {
 double Along(const Position& at) {
   return static_cast<double>(at.row) / static_cast<double>(std::max<int64_t>(at.rows - 1, 1));
 }
-double Rising(const Source& s, const Position& at, int32_t role) { return Ramp(s, at, role, Along(at)); }
+double Rising(const Source& s, const Position& at, int32_t role) {
+  return Ramp(s, at, role, Along(at));
+}
 double Falling(const Source& s, const Position& at, int32_t role) {
   return Ramp(s, at, role, 1 - Along(at));
 }
@@ -120,7 +122,8 @@ const Kind& FindKind(std::string_view name) {
   throw std::invalid_argument(UnknownWord("data kind", name, DataKinds()));
 }
 
-// Additive masks are moderate biases, boolean ones hide a quarter of the pairs, lengths vary by entry.
+// Additive masks are moderate biases, boolean ones hide a quarter of the pairs, lengths vary by
+// entry.
 double MaskValue(const Source& source, const Position& at, int32_t dtype) {
   if (dtype == ATTEST_BOOL) return source.Uniform(at) < 0.75 ? 1 : 0;
   return source.Normal(at);
@@ -142,8 +145,9 @@ double ValueOf(const attest_problem& problem, const attest_tensor& tensor, const
     return 1 + static_cast<double>(HashBits(source.seed, source.stream, at.index) %
                                    static_cast<uint64_t>(problem.kv_sequence_length));
   const double value = kind.value(source, at, tensor.role);
-  return kind.value == Range && problem.dtype == ATTEST_F16 && IsValue(tensor.role) ? value * 0x1p-10
-                                                                                    : value;
+  return kind.value == Range && problem.dtype == ATTEST_F16 && IsValue(tensor.role)
+             ? value * 0x1p-10
+             : value;
 }
 
 // Rows [first, last) of the tensor, a row being one run along the last axis.

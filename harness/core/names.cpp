@@ -28,7 +28,7 @@ constexpr std::array<std::string_view, 3> kMasks = {"none", "boolean", "additive
 constexpr std::array<std::string_view, 4> kStructures = {"full", "tied_qk", "parameter_free",
                                                          "mean_pool"};
 constexpr std::array<std::string_view, 19> kRoles = {
-    "",   "q",  "k",  "v",  "mask", "kv_lengths", "x",  "x_kv", "wq",  "wk",
+    "",   "q",  "k",  "v",  "mask", "kv_lengths", "x",   "x_kv", "wq",     "wk",
     "wv", "wo", "bq", "bk", "bv",   "bo",         "out", "lse",  "weights"};
 constexpr std::array<size_t, 7> kDtypeBytes = {0, 4, 2, 2, 8, 8, 1};
 
@@ -47,7 +47,8 @@ std::string_view LayoutName(Layout layout) { return layout == Layout::kBnsh ? "b
 int32_t DtypeFromName(std::string_view name) {
   for (size_t i = 1; i < kDtypes.size(); ++i)
     if (kDtypes[i] == name) return static_cast<int32_t>(i);
-  throw std::invalid_argument(fmt::format("'{}' is no element type: use f32, f16, bf16 or f64", name));
+  throw std::invalid_argument(
+      fmt::format("'{}' is no element type: use f32, f16, bf16 or f64", name));
 }
 
 size_t DtypeBytes(int32_t dtype) {

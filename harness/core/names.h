@@ -15,14 +15,15 @@ namespace attest {
 enum class Layout { kBnsh, kBsnh };  // [B, H, L, d] or [B, L, H, d] in memory
 
 // Each throws std::invalid_argument for a number or word that has no counterpart.
-std::string_view OpName(int32_t op);                // "sdpa", "self_attention"
-std::string_view DtypeName(int32_t dtype);          // "f32", "f16", "bf16", "f64", "i64", "bool"
+std::string_view OpName(int32_t op);        // "sdpa", "self_attention"
+std::string_view DtypeName(int32_t dtype);  // "f32", "f16", "bf16", "f64", "i64", "bool"
 int32_t DtypeFromName(std::string_view name);
-std::string_view FormatName(int32_t format);        // "none", "f64", "f32", "tf32", "f16", "bf16"
-std::string_view MaskName(int32_t mask);            // "none", "boolean", "additive"
-std::string_view StructureName(int32_t structure);  // "full", "tied_qk", "parameter_free", "mean_pool"
-std::string_view LayoutName(Layout layout);         // "bnsh", "bsnh"
-std::string_view RoleName(int32_t role);            // "q", "k", ..., "out", "lse", "weights"
+std::string_view FormatName(int32_t format);  // "none", "f64", "f32", "tf32", "f16", "bf16"
+std::string_view MaskName(int32_t mask);      // "none", "boolean", "additive"
+std::string_view StructureName(
+    int32_t structure);                      // "full", "tied_qk", "parameter_free", "mean_pool"
+std::string_view LayoutName(Layout layout);  // "bnsh", "bsnh"
+std::string_view RoleName(int32_t role);     // "q", "k", ..., "out", "lse", "weights"
 size_t DtypeBytes(int32_t dtype);
 bool IsOutput(int32_t role);
 

@@ -71,16 +71,19 @@ PluginFile Choose(const std::vector<PluginFile>& files, const std::string& isa) 
   for (auto file = files.rbegin(); file != files.rend(); ++file)
     if (Rank(file->level) <= limit && (file->level.empty() || CpuRuns(file->level))) return *file;
   PluginFile rejected = files.front();
-  rejected.reject = isa.empty() ? fmt::format("this CPU does not run {}, the lowest level it was built for",
-                                              rejected.level)
-                                : fmt::format("it was not built for {} or lower", isa);
+  rejected.reject = isa.empty()
+                        ? fmt::format("this CPU does not run {}, the lowest level it was built for",
+                                      rejected.level)
+                        : fmt::format("it was not built for {} or lower", isa);
   return rejected;
 }
 
 }  // namespace
 
-std::vector<PluginFile> FindPlugins(const std::vector<std::string>& directories, const std::string& isa) {
-  if (!isa.empty() && Rank(isa) < 0) throw std::invalid_argument(UnknownWord("ISA level", isa, Levels()));
+std::vector<PluginFile> FindPlugins(const std::vector<std::string>& directories,
+                                    const std::string& isa) {
+  if (!isa.empty() && Rank(isa) < 0)
+    throw std::invalid_argument(UnknownWord("ISA level", isa, Levels()));
   if (!isa.empty() && !CpuRuns(isa))
     throw std::invalid_argument(fmt::format("this CPU does not run {}: choose a lower --isa", isa));
   std::vector<PluginFile> chosen;
@@ -92,7 +95,8 @@ std::vector<PluginFile> FindPlugins(const std::vector<std::string>& directories,
       PluginFile file = Choose(files, isa);
       const auto [first, is_new] = taken.emplace(name, file.path);
       if (!is_new && first->second == file.path) continue;  // the same directory twice
-      if (!is_new) file.reject = fmt::format("a second plugin named '{}': {} is taken", name, first->second);
+      if (!is_new)
+        file.reject = fmt::format("a second plugin named '{}': {} is taken", name, first->second);
       chosen.push_back(std::move(file));
     }
   }

@@ -30,8 +30,8 @@ void CheckSizes(const attest_problem& p) {
   RequirePositive("head_size", p.head_size);
   RequirePositive("v_head_size", p.v_head_size);
   Require(p.q_num_heads % p.kv_num_heads == 0,
-          fmt::format("kv_num_heads is {}, but must divide q_num_heads, which is {}", p.kv_num_heads,
-                      p.q_num_heads));
+          fmt::format("kv_num_heads is {}, but must divide q_num_heads, which is {}",
+                      p.kv_num_heads, p.q_num_heads));
 }
 
 void CheckOptions(const attest_problem& p) {
@@ -80,10 +80,9 @@ Work WorkOf(const attest_problem& p, std::span<const attest_tensor* const> tenso
   const double per_pair = 2.0 * static_cast<double>(p.head_size + p.v_head_size);
   Work work;
   work.flops = per_pair * static_cast<double>(reference::CountVisiblePairs(p, tensors));
-  work.flops_unmasked = per_pair * static_cast<double>(p.batch_size) *
-                        static_cast<double>(p.q_num_heads) *
-                        static_cast<double>(p.q_sequence_length) *
-                        static_cast<double>(p.kv_sequence_length);
+  work.flops_unmasked =
+      per_pair * static_cast<double>(p.batch_size) * static_cast<double>(p.q_num_heads) *
+      static_cast<double>(p.q_sequence_length) * static_cast<double>(p.kv_sequence_length);
   for (const attest_tensor* tensor : tensors)
     work.bytes_min += static_cast<double>(StoredElements(*tensor) * DtypeBytes(tensor->dtype));
   return work;

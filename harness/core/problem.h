@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Problems as the judge makes them: defaults, the rules a problem must keep, and how much work it is.
+// Problems as the judge makes them: defaults, the rules a problem must keep, and how much work it
+// is.
 #ifndef ATTEST_HARNESS_CORE_PROBLEM_H_
 #define ATTEST_HARNESS_CORE_PROBLEM_H_
 

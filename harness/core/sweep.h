@@ -22,18 +22,20 @@ struct AxisInfo {
   std::string name;         // "seq", "kv-len", "heads", ...
   std::string description;  // with the words or the range it takes, and the default
 };
-// Every axis, in the order of the help text: seq kv-len heads kv-heads head-size v-head-size batch causal
-// window softcap scale mask dtype op layout lse weights data (later: structure, hidden, ...).
+// Every axis, in the order of the help text: seq kv-len heads kv-heads head-size v-head-size batch
+// causal window softcap scale mask dtype op layout lse weights data (later: structure, hidden,
+// ...).
 const std::vector<AxisInfo>& AllAxes();
 
-// "128,512" / "128-4096*2" / "1024-4096+512" -> numbers. Throws std::invalid_argument that says what is
-// wrong and shows the grammar.
+// "128,512" / "128-4096*2" / "1024-4096+512" -> numbers. Throws std::invalid_argument that says
+// what is wrong and shows the grammar.
 std::vector<int64_t> ParseNumbers(std::string_view axis, std::string_view text);
 
-// The cells of the blocks, in order of increasing work within a block, duplicates dropped; every axis of
-// `overrides` replaces that axis of every block. Throws std::invalid_argument: unknown axis (with the
-// nearest known one), bad value, or a problem that breaks a rule.
-std::vector<Cell> ExpandSweep(const std::vector<Axes>& blocks, const Axes& overrides, uint64_t seed);
+// The cells of the blocks, in order of increasing work within a block, duplicates dropped; every
+// axis of `overrides` replaces that axis of every block. Throws std::invalid_argument: unknown axis
+// (with the nearest known one), bad value, or a problem that breaks a rule.
+std::vector<Cell> ExpandSweep(const std::vector<Axes>& blocks, const Axes& overrides,
+                              uint64_t seed);
 
 }  // namespace attest
 

@@ -81,12 +81,21 @@ std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layou
     // One mask for all batch entries and heads: [Lq, Lk], the others broadcast.
     const int32_t type = p.attn_mask == ATTEST_MASK_BOOLEAN ? ATTEST_BOOL : p.dtype;
     attest_tensor mask = Dense(ATTEST_ROLE_MASK, type, {p.q_sequence_length, p.kv_sequence_length});
-    mask = {sizeof mask, ATTEST_ROLE_MASK, type, 4, 0,
+    mask = {sizeof mask,
+            ATTEST_ROLE_MASK,
+            type,
+            4,
+            0,
             {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length},
-            {0, 0, p.kv_sequence_length, 1}, nullptr, mask.extent_bytes, 0, 0};
+            {0, 0, p.kv_sequence_length, 1},
+            nullptr,
+            mask.extent_bytes,
+            0,
+            0};
     tensors.push_back(mask);
   }
-  if (p.has_kv_lengths) tensors.push_back(Dense(ATTEST_ROLE_KV_LENGTHS, ATTEST_I64, {p.batch_size}));
+  if (p.has_kv_lengths)
+    tensors.push_back(Dense(ATTEST_ROLE_KV_LENGTHS, ATTEST_I64, {p.batch_size}));
   if (layer) AddProjections(tensors, p);
   if (!layer) {
     tensors.push_back(heads(ATTEST_ROLE_OUT, p.q_num_heads, p.q_sequence_length, p.v_head_size));
@@ -99,8 +108,9 @@ std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layou
     tensors.push_back(
         Dense(ATTEST_ROLE_LSE, lse_type, {p.batch_size, p.q_num_heads, p.q_sequence_length}));
   if (p.outputs & ATTEST_OUTPUT_WEIGHTS)
-    tensors.push_back(Dense(ATTEST_ROLE_WEIGHTS, p.dtype,
-                            {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length}));
+    tensors.push_back(
+        Dense(ATTEST_ROLE_WEIGHTS, p.dtype,
+              {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length}));
   return tensors;
 }
 

@@ -12,8 +12,8 @@
 
 namespace attest {
 
-// The tensors of a problem in role order, inputs first; Q, K, V and OUT lie in memory as `layout` says.
-// Throws std::invalid_argument where sizes overflow 63 bits.
+// The tensors of a problem in role order, inputs first; Q, K, V and OUT lie in memory as `layout`
+// says. Throws std::invalid_argument where sizes overflow 63 bits.
 std::vector<attest_tensor> DescribeTensors(const attest_problem& problem, Layout layout);
 
 // Elements from the first to the end of the last, by shape and strides.

@@ -11,7 +11,8 @@
 
 namespace attest {
 
-// The known word with the least edit distance (insert, delete, replace, swap of neighbours); "" for none.
+// The known word with the least edit distance (insert, delete, replace, swap of neighbours); "" for
+// none.
 std::string NearestWord(std::string_view word, std::span<const std::string> known);
 // "unknown suite 'smok': did you mean 'smoke'? (known: default, hostile, smoke)"
 std::string UnknownWord(std::string_view what, std::string_view word,

@@ -32,15 +32,17 @@ Pattern ParsePattern(std::string text) {
 }
 
 bool Matches(const Pattern& pattern, const Contender& contender) {
-  return MatchesGlob(pattern.backend, contender.backend) && MatchesGlob(pattern.variant, contender.variant) &&
+  return MatchesGlob(pattern.backend, contender.backend) &&
+         MatchesGlob(pattern.variant, contender.variant) &&
          MatchesGlob(pattern.device, std::to_string(contender.host->device()));
 }
 
 bool Wanted(const Settings& settings, const std::string& backend) {
   return settings.patterns.empty() ||
-         std::any_of(settings.patterns.begin(), settings.patterns.end(), [&](const std::string& text) {
-           return MatchesGlob(ParsePattern(text).backend, backend);
-         });
+         std::any_of(settings.patterns.begin(), settings.patterns.end(),
+                     [&](const std::string& text) {
+                       return MatchesGlob(ParsePattern(text).backend, backend);
+                     });
 }
 
 report::Contract ContractOf(const protocol::ContractReply& reply) {
@@ -64,8 +66,9 @@ void Describe(const protocol::LoadReply& reply, report::Backend& backend) {
   backend.abi = fmt::format("{}.{}", reply.abi_version >> 16, reply.abi_version & 0xffff);
   backend.floating_point_environment = reply.floating_point_environment;
   for (size_t i = 0; i < reply.devices.size(); ++i)
-    backend.devices.push_back({static_cast<uint32_t>(i), reply.devices[i].name, reply.devices[i].driver,
-                               reply.devices[i].kind, reply.devices[i].memory_bytes});
+    backend.devices.push_back({static_cast<uint32_t>(i), reply.devices[i].name,
+                               reply.devices[i].driver, reply.devices[i].kind,
+                               reply.devices[i].memory_bytes});
   for (const protocol::VariantReply& variant : reply.variants) {
     report::Variant row{variant.name, variant.description, {}};
     for (const auto& contract : variant.contracts) row.contracts.push_back(ContractOf(contract));
@@ -80,19 +83,22 @@ std::string BadContract(const protocol::LoadReply& reply) {
       try {
         (void)reference::RoundingOf(contract.contract, contract.dtype);
       } catch (const std::invalid_argument& error) {
-        return fmt::format("variant '{}', {}: {}", variant.name, DtypeName(contract.dtype), error.what());
+        return fmt::format("variant '{}', {}: {}", variant.name, DtypeName(contract.dtype),
+                           error.what());
       }
     }
   return "";
 }
 
-void AddContenders(const Settings& settings, const PluginFile& file, const protocol::LoadReply& reply,
-                   const std::shared_ptr<Host>& first, std::vector<Contender>& contenders) {
+void AddContenders(const Settings& settings, const PluginFile& file,
+                   const protocol::LoadReply& reply, const std::shared_ptr<Host>& first,
+                   std::vector<Contender>& contenders) {
   for (uint32_t device = 0; device < reply.devices.size(); ++device) {
     const auto host = device == 0 ? first : std::make_shared<Host>(settings, file.path, device);
     for (uint32_t i = 0; i < reply.variants.size(); ++i) {
       const protocol::VariantReply& variant = reply.variants[i];
-      contenders.push_back({reply.backend, variant.name, ResultLabel(reply.backend, variant.name, device),
+      contenders.push_back({reply.backend, variant.name,
+                            ResultLabel(reply.backend, variant.name, device),
                             reply.devices[device].kind, variant.expected_implementations, i, host,
                             variant.contracts});
     }
@@ -100,8 +106,8 @@ void AddContenders(const Settings& settings, const PluginFile& file, const proto
 }
 
 // One row; contenders only where it loaded.
-report::Backend LoadBackend(const Settings& settings, const PluginFile& file, std::set<std::string>& names,
-                            std::vector<Contender>& contenders) {
+report::Backend LoadBackend(const Settings& settings, const PluginFile& file,
+                            std::set<std::string>& names, std::vector<Contender>& contenders) {
   report::Backend backend;
   backend.name = file.name;
   backend.path = file.path;
@@ -137,10 +143,12 @@ void RequireKnown(const Settings& settings, const Field& field) {
     const Pattern pattern = ParsePattern(text);
     const bool contender = std::any_of(field.contenders.begin(), field.contenders.end(),
                                        [&](const Contender& c) { return Matches(pattern, c); });
-    const bool absent = std::any_of(field.backends.begin(), field.backends.end(), [&](const report::Backend& b) {
-      return b.state != report::BackendState::kLoaded && MatchesGlob(pattern.backend, b.name);
-    });
-    if (!contender && !absent && !known.empty()) throw std::invalid_argument(UnknownWord("backend", text, known));
+    const bool absent =
+        std::any_of(field.backends.begin(), field.backends.end(), [&](const report::Backend& b) {
+          return b.state != report::BackendState::kLoaded && MatchesGlob(pattern.backend, b.name);
+        });
+    if (!contender && !absent && !known.empty())
+      throw std::invalid_argument(UnknownWord("backend", text, known));
   }
 }
 
@@ -154,15 +162,16 @@ Field Assemble(const Settings& settings, const Hooks& hooks) {
     field.backends.push_back(LoadBackend(settings, file, names, field.contenders));
     const report::Backend& backend = field.backends.back();
     if (backend.state != report::BackendState::kLoaded && hooks.warning)
-      hooks.warning(fmt::format("{} {}: {} ({})", backend.name, report::BackendStateName(backend.state),
-                                backend.reason, backend.path));
+      hooks.warning(fmt::format("{} {}: {} ({})", backend.name,
+                                report::BackendStateName(backend.state), backend.reason,
+                                backend.path));
   }
   RequireKnown(settings, field);
   std::erase_if(field.contenders, [&](const Contender& contender) {
     return !settings.patterns.empty() &&
-           std::none_of(settings.patterns.begin(), settings.patterns.end(), [&](const std::string& text) {
-             return Matches(ParsePattern(text), contender);
-           });
+           std::none_of(
+               settings.patterns.begin(), settings.patterns.end(),
+               [&](const std::string& text) { return Matches(ParsePattern(text), contender); });
   });
   std::stable_sort(field.contenders.begin(), field.contenders.end(),
                    [](const Contender& a, const Contender& b) { return a.label < b.label; });

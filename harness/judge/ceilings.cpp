@@ -7,7 +7,8 @@ namespace attest::judge {
 namespace {
 
 constexpr double kTimeoutSeconds = 60;
-constexpr uint64_t kFootprintBytes = uint64_t{512} << 20;  // beyond every last-level cache but a few servers'
+constexpr uint64_t kFootprintBytes = uint64_t{512}
+                                     << 20;  // beyond every last-level cache but a few servers'
 
 std::optional<report::Ceiling> CeilingFrom(const std::string& name, const protocol::Reply& reply,
                                            uint64_t footprint_bytes) {
@@ -34,8 +35,10 @@ std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const
                                                  uint64_t footprint_bytes) {
   try {
     WorkerProcess worker(settings.worker_path);
-    if (worker.Ask(protocol::Load{"", settings.threads, 0, ""}, kTimeoutSeconds).status != "ok") return std::nullopt;
-    return CeilingFrom(name, worker.Ask(protocol::Ceilings{footprint_bytes}, kTimeoutSeconds), footprint_bytes);
+    if (worker.Ask(protocol::Load{"", settings.threads, 0, ""}, kTimeoutSeconds).status != "ok")
+      return std::nullopt;
+    return CeilingFrom(name, worker.Ask(protocol::Ceilings{footprint_bytes}, kTimeoutSeconds),
+                       footprint_bytes);
   } catch (const WorkerLost&) {  // then fractions of the ceiling are absent
     return std::nullopt;
   }

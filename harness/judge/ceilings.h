@@ -19,8 +19,8 @@ std::string DeviceLabel(const Contender& contender);
 std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const std::string& name,
                                                  uint64_t footprint_bytes);
 
-// The CPU's by a worker without a plugin, other devices' by their own backend. A ceiling that cannot be
-// measured is left out.
+// The CPU's by a worker without a plugin, other devices' by their own backend. A ceiling that
+// cannot be measured is left out.
 std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& field);
 
 }  // namespace attest::judge

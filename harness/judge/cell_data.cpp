@@ -12,10 +12,10 @@
 namespace attest::judge {
 namespace {
 
-// What lies around an input is a NaN: whoever reads it will show it. `same` holds the values already,
-// at its start; nullptr: make them.
-Buffer MakeInput(const Cell& cell, attest_tensor tensor, int set, Alignment alignment, const std::byte* same,
-                 unsigned threads) {
+// What lies around an input is a NaN: whoever reads it will show it. `same` holds the values
+// already, at its start; nullptr: make them.
+Buffer MakeInput(const Cell& cell, attest_tensor tensor, int set, Alignment alignment,
+                 const std::byte* same, unsigned threads) {
   Buffer buffer(BufferBytes(tensor));
   FillPoison(buffer, kPoisons[1]);
   tensor.data = buffer.data() + PlaceTensor(tensor, 0, alignment).offset_bytes;
@@ -28,11 +28,14 @@ Buffer MakeInput(const Cell& cell, attest_tensor tensor, int set, Alignment alig
 }
 
 void MakeInputs(CellData& data, size_t tensor, const CellDataOptions& options) {
-  const std::byte* given = options.given != nullptr ? options.given->values.at(tensor).data() : nullptr;
+  const std::byte* given =
+      options.given != nullptr ? options.given->values.at(tensor).data() : nullptr;
   for (int set = 0; set < 2; ++set)
     for (Alignment alignment : {Alignment::kStart, Alignment::kEnd}) {
-      const std::byte* same = alignment == Alignment::kEnd ? data.inputs.back().buffer.data() : given;
-      Buffer buffer = MakeInput(data.cell, data.tensors[tensor], set, alignment, same, options.threads);
+      const std::byte* same =
+          alignment == Alignment::kEnd ? data.inputs.back().buffer.data() : given;
+      Buffer buffer =
+          MakeInput(data.cell, data.tensors[tensor], set, alignment, same, options.threads);
       const auto id = static_cast<uint32_t>(data.inputs.size() + 1);
       data.inputs.push_back({id, tensor, set, alignment, std::move(buffer)});
     }
@@ -58,8 +61,9 @@ reference::Answer AnswerOf(const CellData& data, int set, double budget, unsigne
   options.threads = threads;
   options.roundings = data.roundings;
   if (affordable < static_cast<double>(rows))
-    options.rows = reference::SampleRows(problem, std::max<int64_t>(64, static_cast<int64_t>(affordable)),
-                                         data.cell.seed + static_cast<uint64_t>(set));
+    options.rows =
+        reference::SampleRows(problem, std::max<int64_t>(64, static_cast<int64_t>(affordable)),
+                              data.cell.seed + static_cast<uint64_t>(set));
   return reference::ComputeSdpa(problem, Pointers(tensors), options);
 }
 
@@ -76,7 +80,8 @@ std::vector<double> ValueRanges(const CellData& data) {
       for (int64_t j = 0; j < v.shape[2]; ++j)
         for (int64_t c = 0; c < v.shape[3]; ++c) {
           const double value = LoadElement(
-              v.data, v.dtype, b * v.strides[0] + h * v.strides[1] + j * v.strides[2] + c * v.strides[3]);
+              v.data, v.dtype,
+              b * v.strides[0] + h * v.strides[1] + j * v.strides[2] + c * v.strides[3]);
           least[c] = std::min(least[c], value);
           greatest[c] = std::max(greatest[c], value);
         }
@@ -104,7 +109,8 @@ bool IsProbed(int32_t role) {
 
 void AddProbes(CellData& data, unsigned threads) {
   const auto tensors = WithData(data, 0);
-  data.probes = MakeProbes(data.cell.problem, Pointers(tensors), {threads, data.cell.seed, data.roundings});
+  data.probes =
+      MakeProbes(data.cell.problem, Pointers(tensors), {threads, data.cell.seed, data.roundings});
   for (size_t probe = 0; probe < data.probes.size(); ++probe)
     for (int pass = 0; pass < data.probes[probe]->passes(); ++pass) {
       const ProbeCall call{probe, pass, 2 + static_cast<int>(data.probe_calls.size())};
@@ -136,7 +142,8 @@ protocol::Placement PlaceTensor(const attest_tensor& tensor, uint32_t buffer, Al
 }
 
 protocol::Binding CellData::InputBinding(int set, Alignment alignment) const {
-  std::map<size_t, const InputBuffer*> chosen;  // by tensor; a probe's own come after those of set 0
+  std::map<size_t, const InputBuffer*>
+      chosen;  // by tensor; a probe's own come after those of set 0
   const bool probe = set > 1;
   for (const InputBuffer& input : inputs)
     if (input.alignment == alignment && (input.set == set || (probe && input.set == 0)))
@@ -147,12 +154,15 @@ protocol::Binding CellData::InputBinding(int set, Alignment alignment) const {
   return binding;
 }
 
-// Inputs: two sets at two alignments each; Q, K and V also a set for the needle and two for counting.
+// Inputs: two sets at two alignments each; Q, K and V also a set for the needle and two for
+// counting.
 double SharedBytes(const Cell& cell, size_t hosts) {
   double bytes = 0;
   for (const attest_tensor& tensor : DescribeTensors(cell.problem, cell.layout))
-    bytes += static_cast<double>(tensor.extent_bytes) *
-             (IsOutput(tensor.role) ? static_cast<double>(hosts) : IsProbed(tensor.role) ? 7.0 : 4.0);
+    bytes += static_cast<double>(tensor.extent_bytes) * (IsOutput(tensor.role)
+                                                             ? static_cast<double>(hosts)
+                                                         : IsProbed(tensor.role) ? 7.0
+                                                                                 : 4.0);
   return bytes;
 }
 
@@ -167,9 +177,11 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
   data->work = WorkOf(cell.problem, Pointers(WithData(*data, 0)));
   for (const attest_tensor& tensor : data->tensors)
     if (IsOutput(tensor.role))
-      data->work.bytes_min += static_cast<double>(StoredElements(tensor) * DtypeBytes(tensor.dtype));
+      data->work.bytes_min +=
+          static_cast<double>(StoredElements(tensor) * DtypeBytes(tensor.dtype));
   for (int set = 0; set < 2; ++set)
-    data->answers[set] = AnswerOf(*data, set, options.oracle_budget / (set == 0 ? 1 : 4), options.threads);
+    data->answers[set] =
+        AnswerOf(*data, set, options.oracle_budget / (set == 0 ? 1 : 4), options.threads);
   data->value_ranges = ValueRanges(*data);
   if (options.probes) AddProbes(*data, options.threads);
   return data;

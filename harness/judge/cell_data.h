@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a cell needs before anybody computes it: two sets of inputs in shared memory, and what the answers
-// must be.
+// What a cell needs before anybody computes it: two sets of inputs in shared memory, and what the
+// answers must be.
 #ifndef ATTEST_HARNESS_JUDGE_CELL_DATA_H_
 #define ATTEST_HARNESS_JUDGE_CELL_DATA_H_
 
@@ -12,15 +12,15 @@
 
 #include "harness/core/buffer.h"
 #include "harness/core/cell.h"
-#include "harness/judge/probes.h"
 #include "harness/core/given.h"
+#include "harness/judge/probes.h"
 #include "harness/worker/protocol.h"
 #include "reference/oracle.h"
 
 namespace attest::judge {
 
-// Where in its buffer a tensor lies: its first byte right after the guard page before it, or its end
-// (rounded up to 128 bytes) right at the guard page behind it.
+// Where in its buffer a tensor lies: its first byte right after the guard page before it, or its
+// end (rounded up to 128 bytes) right at the guard page behind it.
 enum class Alignment { kStart, kEnd };
 
 // Two 32-bit poisons whose every 16, 32 and 64-bit reading is a NaN.
@@ -33,7 +33,7 @@ protocol::Placement PlaceTensor(const attest_tensor& tensor, uint32_t buffer, Al
 struct InputBuffer {
   uint32_t id = 0;
   size_t tensor = 0;  // index into CellData::tensors
-  int set = 0;  // 0, 1, or a probe's
+  int set = 0;        // 0, 1, or a probe's
   Alignment alignment = Alignment::kStart;
   Buffer buffer;
 };
@@ -47,16 +47,17 @@ struct ProbeCall {
 
 struct CellData {
   Cell cell;
-  std::vector<attest_tensor> tensors;   // descriptions
+  std::vector<attest_tensor> tensors;  // descriptions
   std::vector<InputBuffer> inputs;
   std::vector<reference::Rounding> roundings;
-  reference::Answer answers[2];         // one per input set; bounds in the order of `roundings`
-  std::vector<double> value_ranges;     // [v_head_size]: greatest minus least V of the column, set 0
+  reference::Answer answers[2];      // one per input set; bounds in the order of `roundings`
+  std::vector<double> value_ranges;  // [v_head_size]: greatest minus least V of the column, set 0
   Work work;
   std::vector<std::unique_ptr<Probe>> probes;
   std::vector<ProbeCall> probe_calls;
 
-  // The inputs' placements of a set; outputs are the worker's own. Probes' sets start at kStart only.
+  // The inputs' placements of a set; outputs are the worker's own. Probes' sets start at kStart
+  // only.
   protocol::Binding InputBinding(int set, Alignment alignment) const;
 };
 

@@ -24,16 +24,21 @@ struct Row {
 
 Row RowOf(const attest_problem& problem, int64_t number) {
   const int64_t heads = number / problem.q_sequence_length;
-  return {heads / problem.q_num_heads, heads % problem.q_num_heads, number % problem.q_sequence_length};
+  return {heads / problem.q_num_heads, heads % problem.q_num_heads,
+          number % problem.q_sequence_length};
 }
 
 int64_t RowOffset(const attest_tensor& tensor, const Row& row) {
-  return row.batch * tensor.strides[0] + row.head * tensor.strides[1] + row.index * tensor.strides[2];
+  return row.batch * tensor.strides[0] + row.head * tensor.strides[1] +
+         row.index * tensor.strides[2];
 }
 
 // Spacing of the io type's numbers at `value`, for max_ulp.
 double UnitInLastPlace(double value, int32_t dtype) {
-  const int digits = dtype == ATTEST_F64 ? 53 : dtype == ATTEST_F32 ? 24 : dtype == ATTEST_F16 ? 11 : 8;
+  const int digits = dtype == ATTEST_F64   ? 53
+                     : dtype == ATTEST_F32 ? 24
+                     : dtype == ATTEST_F16 ? 11
+                                           : 8;
   const int least = dtype == ATTEST_F64 ? -1022 : dtype == ATTEST_F16 ? -14 : -126;
   const int exponent = value == 0 ? least : std::max(std::ilogb(value), least);
   return std::ldexp(1.0, exponent - digits + 1);
@@ -49,8 +54,8 @@ double Ratio(double error, double bound) {
 // Sums over the compared elements of OUT.
 class Figures {
  public:
-  // Below `least_for_bias` a value is a few steps of the io type's least subnormal: rounding it then always
-  // shrinks it, say, and errors correlate with values without anybody's fault.
+  // Below `least_for_bias` a value is a few steps of the io type's least subnormal: rounding it
+  // then always shrinks it, say, and errors correlate with values without anybody's fault.
   Figures(const CellData& data, const reference::Answer& answer, const reference::Bound& bound,
           double least_for_bias)
       : data_(data), answer_(answer), bound_(bound), least_for_bias_(least_for_bias) {
@@ -115,7 +120,8 @@ class Figures {
 Comparison CompareOut(const CellData& data, const reference::Answer& answer, size_t rounding,
                       const attest_tensor& out) {
   constexpr double kSteps = 32;  // of half the least subnormal
-  Figures figures(data, answer, answer.bounds.at(rounding), kSteps * data.roundings.at(rounding).eta_out);
+  Figures figures(data, answer, answer.bounds.at(rounding),
+                  kSteps * data.roundings.at(rounding).eta_out);
   const int64_t columns = data.cell.problem.v_head_size;
   for (size_t r = 0; r < answer.rows.size(); ++r) {
     const Row row = RowOf(data.cell.problem, answer.rows[r]);
@@ -137,13 +143,14 @@ std::string CompareExtra(const CellData& data, const reference::Answer& answer,
     const Row row = RowOf(data.cell.problem, answer.rows[r]);
     for (int64_t c = 0; c < columns; ++c) {
       const size_t at = r * static_cast<size_t>(columns) + static_cast<size_t>(c);
-      const double got = LoadElement(tensor.data, tensor.dtype,
-                                     RowOffset(tensor, row) + (columns > 1 ? c * tensor.strides[3] : 0));
+      const double got =
+          LoadElement(tensor.data, tensor.dtype,
+                      RowOffset(tensor, row) + (columns > 1 ? c * tensor.strides[3] : 0));
       const bool ok = got == expected[at] || std::fabs(got - expected[at]) <= bound[at];
       if (!ok)
-        return fmt::format("{} of batch {}, head {}, row {}, key {}: expected {:.9g}, got {:.9g}, bound {:.3g}",
-                           RoleName(tensor.role), row.batch, row.head, row.index, c, expected[at], got,
-                           bound[at]);
+        return fmt::format(
+            "{} of batch {}, head {}, row {}, key {}: expected {:.9g}, got {:.9g}, bound {:.3g}",
+            RoleName(tensor.role), row.batch, row.head, row.index, c, expected[at], got, bound[at]);
     }
   }
   return "";
@@ -156,7 +163,8 @@ bool IsPoison(const std::byte* at, size_t offset, size_t bytes, uint32_t poison)
   return true;
 }
 
-std::string CheckMargin(const Output& output, size_t first, size_t last, const char* where, uint32_t poison) {
+std::string CheckMargin(const Output& output, size_t first, size_t last, const char* where,
+                        uint32_t poison) {
   const std::byte* data = output.buffer->data();
   for (size_t i = first; i < last; ++i)
     if (!IsPoison(data + i, i, 1, poison))
@@ -185,10 +193,12 @@ std::vector<bool> Members(const attest_tensor& tensor) {
 
 std::string CheckMemory(const Output& output, uint32_t poison) {
   const attest_tensor& tensor = output.tensor;
-  const auto first = static_cast<size_t>(static_cast<const std::byte*>(tensor.data) - output.buffer->data());
+  const auto first =
+      static_cast<size_t>(static_cast<const std::byte*>(tensor.data) - output.buffer->data());
   const size_t end = first + tensor.extent_bytes;
   std::string problem = CheckMargin(output, 0, first, "before the start of", poison);
-  if (problem.empty()) problem = CheckMargin(output, end, output.buffer->bytes(), "past the end of", poison);
+  if (problem.empty())
+    problem = CheckMargin(output, end, output.buffer->bytes(), "past the end of", poison);
   if (!problem.empty()) return problem;
   const size_t size = DtypeBytes(tensor.dtype);
   const bool dense = StoredElements(tensor) == ExtentElements(tensor);
@@ -199,7 +209,8 @@ std::string CheckMemory(const Output& output, uint32_t poison) {
     const bool poisoned = IsPoison(output.buffer->data() + at, at, size, poison);
     const bool belongs = dense || member[static_cast<size_t>(i)];
     if (!belongs && !poisoned)
-      return fmt::format("wrote into the gap between rows of {} (element {})", RoleName(tensor.role), i);
+      return fmt::format("wrote into the gap between rows of {} (element {})",
+                         RoleName(tensor.role), i);
     if (belongs && poisoned && unwritten++ == 0) first_unwritten = i;
   }
   if (unwritten == 0) return "";
@@ -207,13 +218,14 @@ std::string CheckMemory(const Output& output, uint32_t poison) {
                      StoredElements(tensor), RoleName(tensor.role), first_unwritten);
 }
 
-Comparison Compare(const CellData& data, int set, size_t rounding, const std::vector<Output>& outputs,
-                   uint32_t poison) {
+Comparison Compare(const CellData& data, int set, size_t rounding,
+                   const std::vector<Output>& outputs, uint32_t poison) {
   const reference::Answer& answer = data.answers[set];
   const reference::Bound& bound = answer.bounds.at(rounding);
   Comparison result;
   for (const Output& output : outputs)
-    if (output.tensor.role == ATTEST_ROLE_OUT) result = CompareOut(data, answer, rounding, output.tensor);
+    if (output.tensor.role == ATTEST_ROLE_OUT)
+      result = CompareOut(data, answer, rounding, output.tensor);
   for (const Output& output : outputs) {
     if (result.memory.empty()) result.memory = CheckMemory(output, poison);
     if (!result.failure.empty()) continue;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Outputs against the reference: every number a verdict rests on. NaN fails every comparison here, by
-// `ok = error <= bound`, and is found by bits.
+// Outputs against the reference: every number a verdict rests on. NaN fails every comparison here,
+// by `ok = error <= bound`, and is found by bits.
 #ifndef ATTEST_HARNESS_JUDGE_COMPARE_H_
 #define ATTEST_HARNESS_JUDGE_COMPARE_H_
 
@@ -24,20 +24,20 @@ struct Output {
 };
 
 struct Comparison {
-  report::Verification figures;   // of OUT; checks not filled in
-  int64_t elements = 0;           // of OUT, compared
-  int64_t outside = 0;            // error > B, or NaN
+  report::Verification figures;      // of OUT; checks not filled in
+  int64_t elements = 0;              // of OUT, compared
+  int64_t outside = 0;               // error > B, or NaN
   int64_t beyond_probabilistic = 0;  // Bp < error <= B
-  std::string memory;             // what was written or left unwritten that should not be; "" = clean
-  std::string failure;            // first reason to fail in LSE or WEIGHTS; "" = none
+  std::string memory;   // what was written or left unwritten that should not be; "" = clean
+  std::string failure;  // first reason to fail in LSE or WEIGHTS; "" = none
 };
 
 // The outputs of one call against the answer of its input set under rounding number `rounding`.
-Comparison Compare(const CellData& data, int set, size_t rounding, const std::vector<Output>& outputs,
-                   uint32_t poison);
+Comparison Compare(const CellData& data, int set, size_t rounding,
+                   const std::vector<Output>& outputs, uint32_t poison);
 
-// Only whether bytes outside the tensor changed or elements still hold the poison: "" = clean. Covers every
-// row, not just those with a reference.
+// Only whether bytes outside the tensor changed or elements still hold the poison: "" = clean.
+// Covers every row, not just those with a reference.
 std::string CheckMemory(const Output& output, uint32_t poison);
 
 }  // namespace attest::judge

@@ -53,7 +53,8 @@ bool Prepare(const CellData& data, Entry& entry) {
   const protocol::Reply reply = host.Ask(request);
   if (reply.status != "ok") {
     Conclude(entry, VerdictOf(reply.status),
-             reply.status == "unsupported" ? reply.message : fmt::format("{}: {}", reply.status, reply.message));
+             reply.status == "unsupported" ? reply.message
+                                           : fmt::format("{}: {}", reply.status, reply.message));
     return false;
   }
   const auto& prepared = std::get<protocol::PrepareReply>(reply.body);
@@ -73,7 +74,8 @@ void Release(Entry& entry) {
       (void)host.Ask(protocol::Release{entry.plan});
     } catch (const WorkerLost& lost) {
       if (report::IsVerified(entry.result.verdict))
-        Conclude(entry, lost.verdict, fmt::format("{} (after its results were checked)", lost.what()));
+        Conclude(entry, lost.verdict,
+                 fmt::format("{} (after its results were checked)", lost.what()));
     }
   }
   entry.prepared = false;

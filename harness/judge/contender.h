@@ -30,15 +30,15 @@ struct Contender {
 struct Entry {
   Contender* contender = nullptr;
   report::Result result;
-  size_t rounding = 0;           // index into CellData::roundings
-  uint32_t plan = 0;             // its number in the worker
-  uint64_t generation = 0;       // of the worker that holds the plan
+  size_t rounding = 0;      // index into CellData::roundings
+  uint32_t plan = 0;        // its number in the worker
+  uint64_t generation = 0;  // of the worker that holds the plan
   bool prepared = false;
-  bool keep_plan = true;         // false: made anew for every round, for want of memory
-  bool alive = true;             // false: the verdict stands, no more calls
+  bool keep_plan = true;                 // false: made anew for every round, for want of memory
+  bool alive = true;                     // false: the verdict stands, no more calls
   std::vector<std::byte> first_outputs;  // of the first checked call, for the rerun check
-  double call_seconds = 0;       // of the fastest checked call
-  int rounds = 0;                // to measure; 0 = none
+  double call_seconds = 0;               // of the fastest checked call
+  int rounds = 0;                        // to measure; 0 = none
   uint64_t iterations = 1;
 };
 
@@ -48,7 +48,8 @@ void Conclude(Entry& entry, report::Verdict verdict, const std::string& reason);
 void AddCheck(Entry& entry, const std::string& name, const std::string& outcome,
               const std::string& detail = "");
 
-// Prepares the plan where the worker does not hold it. False: the entry is concluded (unsupported, ...).
+// Prepares the plan where the worker does not hold it. False: the entry is concluded (unsupported,
+// ...).
 bool Prepare(const CellData& data, Entry& entry);
 void Release(Entry& entry);
 

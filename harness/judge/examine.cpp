@@ -12,7 +12,7 @@
 namespace attest::judge {
 namespace {
 
-constexpr double kBiasLimit = 20;           // |z| beyond it is no rounding (verification.md, section 4)
+constexpr double kBiasLimit = 20;  // |z| beyond it is no rounding (verification.md, section 4)
 constexpr double kVacuousResolution = 0.5;  // a bound that wide cannot tell right from wrong
 
 struct Call {
@@ -23,15 +23,17 @@ struct Call {
 
 // The two poisons, alignments and input sets.
 constexpr Call kCalls[] = {{0, Alignment::kStart, 0}, {1, Alignment::kEnd, 1}};
-// The first call once more under the other poison; where rounds follow, the first of them is that rerun.
+// The first call once more under the other poison; where rounds follow, the first of them is that
+// rerun.
 constexpr Call kRerun = {0, Alignment::kStart, 1};
 
 std::string WorstText(const report::Verification& figures) {
   if (!figures.worst) return "";
   const report::Worst& worst = *figures.worst;
-  return fmt::format("batch {}, head {}, row {}, column {}: expected {:.9g}, got {:.9g}, error/bound {:.3g}",
-                     worst.batch, worst.head, worst.row, worst.column, worst.expected, worst.got,
-                     figures.error_over_bound);
+  return fmt::format(
+      "batch {}, head {}, row {}, column {}: expected {:.9g}, got {:.9g}, error/bound {:.3g}",
+      worst.batch, worst.head, worst.row, worst.column, worst.expected, worst.got,
+      figures.error_over_bound);
 }
 
 // Keeps the worse of two calls' figures, and every check noted so far.
@@ -48,30 +50,31 @@ void Fail(Entry& entry, const std::string& check, const std::string& detail) {
   Conclude(entry, report::Verdict::kFail, fmt::format("{}: {}", check, detail));
 }
 
-// z counts rows as independent observations. Rounded operands err alike in every row that reads them, and
-// on structured data rows are nearly equal, or their sums lose small terms alike: honest arithmetic then
-// reaches |z| = 35 over 1,200 rows. There a lean is a mark; here it is a gate.
+// z counts rows as independent observations. Rounded operands err alike in every row that reads
+// them, and on structured data rows are nearly equal, or their sums lose small terms alike: honest
+// arithmetic then reaches |z| = 35 over 1,200 rows. There a lean is a mark; here it is a gate.
 bool RowsErrIndependently(const CellData& data, const Entry& entry) {
   const std::string& kind = data.cell.data;
   return data.roundings[entry.rounding].u_op == 0 && (kind == "normal" || kind == "uniform11");
 }
 
 // What one call's outputs say; false: concluded. `when` goes into the reason.
-bool Judge(const CellData& data, Entry& entry, int set, const std::vector<Output>& outputs, uint32_t poison,
-           const std::string& when) {
+bool Judge(const CellData& data, Entry& entry, int set, const std::vector<Output>& outputs,
+           uint32_t poison, const std::string& when) {
   const Comparison found = Compare(data, set, entry.rounding, outputs, poison);
   Merge(entry, found.figures);
   if (!found.memory.empty()) return Fail(entry, "memory", found.memory + when), false;
   if (found.outside > 0) {
-    Fail(entry, "bound", fmt::format("{} of {} elements beyond the error bound{}; worst: {}", found.outside,
-                                     found.elements, when, WorstText(found.figures)));
+    Fail(entry, "bound",
+         fmt::format("{} of {} elements beyond the error bound{}; worst: {}", found.outside,
+                     found.elements, when, WorstText(found.figures)));
     return false;
   }
   if (!found.failure.empty()) return Fail(entry, "bound", found.failure + when), false;
   const bool leans = !(std::fabs(found.figures.bias_z.value_or(0)) < kBiasLimit);
-  const std::string lean =
-      leans ? fmt::format("errors lean one way: z = {:.1f}, limit {}{}", *found.figures.bias_z, kBiasLimit, when)
-            : "";
+  const std::string lean = leans ? fmt::format("errors lean one way: z = {:.1f}, limit {}{}",
+                                               *found.figures.bias_z, kBiasLimit, when)
+                                 : "";
   if (leans && RowsErrIndependently(data, entry)) return Fail(entry, "bias", lean), false;
   AddCheck(entry, "memory", "pass");
   AddCheck(entry, "bound", "pass");
@@ -88,8 +91,9 @@ bool CheckImplementation(Entry& entry) {
       AddCheck(entry, "implementation", "pass");
       return true;
     }
-  Fail(entry, "implementation", fmt::format("silent fallback: ran '{}', the variant promises one of '{}'",
-                                            entry.result.implementation, expected));
+  Fail(entry, "implementation",
+       fmt::format("silent fallback: ran '{}', the variant promises one of '{}'",
+                   entry.result.implementation, expected));
   return false;
 }
 
@@ -102,8 +106,8 @@ std::vector<std::byte> Snapshot(const std::vector<Output>& outputs) {
   return bytes;
 }
 
-// Outputs of set 0 at the start alignment against those of the first call. Gaps hold each call's poison, so only
-// gapless outputs are compared by bits.
+// Outputs of set 0 at the start alignment against those of the first call. Gaps hold each call's
+// poison, so only gapless outputs are compared by bits.
 bool CheckRerun(const CellData& data, Entry& entry, const std::vector<Output>& outputs) {
   for (const Output& output : outputs)
     if (StoredElements(output.tensor) != ExtentElements(output.tensor)) return true;
@@ -113,7 +117,8 @@ bool CheckRerun(const CellData& data, Entry& entry, const std::vector<Output>& o
     AddCheck(entry, "rerun", "pass", same ? "" : "differs within the bound, as declared");
     return true;
   }
-  Fail(entry, "rerun", "a second run on the same inputs gave other bits, and the contract does not say so");
+  Fail(entry, "rerun",
+       "a second run on the same inputs gave other bits, and the contract does not say so");
   return false;
 }
 
@@ -131,8 +136,10 @@ bool RunCall(const CellData& data, Entry& entry, const Call& call) {
     return false;
   }
   const auto& run = std::get<protocol::RunReply>(reply.body);
-  entry.call_seconds = entry.call_seconds == 0 ? run.seconds : std::min(entry.call_seconds, run.seconds);
-  entry.result.peak_memory_bytes = std::max(entry.result.peak_memory_bytes.value_or(0), run.peak_memory_bytes);
+  entry.call_seconds =
+      entry.call_seconds == 0 ? run.seconds : std::min(entry.call_seconds, run.seconds);
+  entry.result.peak_memory_bytes =
+      std::max(entry.result.peak_memory_bytes.value_or(0), run.peak_memory_bytes);
   entry.result.workspace_bytes = run.workspace_bytes;
   if (run.device_bytes != 0) entry.result.device_bytes = run.device_bytes;
   if (!run.implementation.empty()) entry.result.implementation = run.implementation;
@@ -174,8 +181,10 @@ Probed RunProbes(const CellData& data, Entry& entry) {
     }
     const auto wrong = RunProbe(data, entry, i);
     if (!wrong) return Probed::kConcluded;
-    AddCheck(entry, name, wrong->empty() ? "pass" : "fail", wrong->empty() ? probe.reason() : *wrong);
-    if (!wrong->empty()) failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", name, *wrong);
+    AddCheck(entry, name, wrong->empty() ? "pass" : "fail",
+             wrong->empty() ? probe.reason() : *wrong);
+    if (!wrong->empty())
+      failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", name, *wrong);
     result = Probed::kExact;
   }
   if (failures.empty()) return result;
@@ -191,15 +200,17 @@ void Decide(Entry& entry, bool probed) {
   AddCheck(entry, "probabilistic_bound", probabilistic <= 1 ? "pass" : "suspicious");
   if (!probed && !(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
     Conclude(entry, report::Verdict::kVacuous,
-             fmt::format("the bound is {:.2g} of the range of V and no probe applies: this case can show nothing",
+             fmt::format("the bound is {:.2g} of the range of V and no probe applies: this case "
+                         "can show nothing",
                          *figures.resolving_power));
     return;
   }
   const bool suspicious = !(probabilistic <= 1);
   entry.result.verdict = suspicious ? report::Verdict::kSuspicious : report::Verdict::kPass;
-  entry.result.reason = suspicious ? fmt::format("errors are {:.2f} of what independent roundings explain",
-                                                 probabilistic)
-                                   : "";
+  entry.result.reason =
+      suspicious
+          ? fmt::format("errors are {:.2f} of what independent roundings explain", probabilistic)
+          : "";
 }
 
 void RunCalls(const CellData& data, Entry& entry, bool rounds_follow) {
@@ -227,14 +238,16 @@ void Examine(const CellData& data, Entry& entry, bool rounds_follow) {
   try {
     RunCalls(data, entry, rounds_follow);
   } catch (const WorkerLost& lost) {
-    if (lost.verdict == report::Verdict::kCrash) AddCheck(entry, "guard_pages", "fail", lost.what());
+    if (lost.verdict == report::Verdict::kCrash)
+      AddCheck(entry, "guard_pages", "fail", lost.what());
     Conclude(entry, lost.verdict, lost.what());
   }
 }
 
 bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round) {
   const auto outputs = entry.contender->host->Outputs(data, Alignment::kStart);
-  bool right = Judge(data, entry, set, outputs, kPoisons[round % 2], fmt::format(" (timed round {})", round + 1));
+  bool right = Judge(data, entry, set, outputs, kPoisons[round % 2],
+                     fmt::format(" (timed round {})", round + 1));
   if (right && round == 0) right = CheckRerun(data, entry, outputs);
   AddCheck(entry, "timed_output", right ? "pass" : "fail");
   return right;

@@ -8,13 +8,13 @@
 
 namespace attest::judge {
 
-// Calls the prepared plan on both input sets with both poisons and both alignments, where no timed rounds
-// follow once more for the rerun check, then on every exact probe, and decides. Afterwards the entry is concluded unless it passed.
-// Throws nothing that a worker causes.
+// Calls the prepared plan on both input sets with both poisons and both alignments, where no timed
+// rounds follow once more for the rerun check, then on every exact probe, and decides. Afterwards
+// the entry is concluded unless it passed. Throws nothing that a worker causes.
 void Examine(const CellData& data, Entry& entry, bool rounds_follow);
 
-// One output of a timed round against its set's answer: the same rules, and in round 0 the rerun check.
-// False: the entry is concluded.
+// One output of a timed round against its set's answer: the same rules, and in round 0 the rerun
+// check. False: the entry is concluded.
 bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round);
 
 }  // namespace attest::judge

@@ -15,7 +15,8 @@ protocol::Reply Host::AskAwake(const protocol::Request& request, std::span<const
   try {
     process_->Wake();
     const bool loading = std::holds_alternative<protocol::Load>(request);
-    const double timeout = loading ? std::max(kStartSeconds, settings_.timeout_seconds) : settings_.timeout_seconds;
+    const double timeout =
+        loading ? std::max(kStartSeconds, settings_.timeout_seconds) : settings_.timeout_seconds;
     protocol::Reply reply = process_->Ask(request, timeout, descriptors);
     process_->Sleep();
     return reply;
@@ -30,7 +31,8 @@ const protocol::Reply& Host::Load() {
   if (process_ != nullptr) return loaded_;
   process_ = std::make_unique<WorkerProcess>(settings_.worker_path);
   ++generation_;
-  loaded_ = AskAwake(protocol::Load{path_, settings_.threads, device_, settings_.cache_directory}, {});
+  loaded_ =
+      AskAwake(protocol::Load{path_, settings_.threads, device_, settings_.cache_directory}, {});
   return loaded_;
 }
 
@@ -38,7 +40,8 @@ void Host::Enter(const CellData& data) {
   Load();
   if (outputs_.empty())
     for (size_t i = 0; i < data.tensors.size(); ++i)
-      if (IsOutput(data.tensors[i].role)) outputs_.emplace_back(i, Buffer(BufferBytes(data.tensors[i])));
+      if (IsOutput(data.tensors[i].role))
+        outputs_.emplace_back(i, Buffer(BufferBytes(data.tensors[i])));
   if (!attached_.empty()) return;
   protocol::Attach attach;
   std::vector<int> descriptors;
@@ -47,7 +50,8 @@ void Host::Enter(const CellData& data) {
     descriptors.push_back(buffer.shareable());
   };
   for (const InputBuffer& input : data.inputs) add(input.id, input.buffer, false);
-  for (const auto& [tensor, buffer] : outputs_) add(kOutputIds + static_cast<uint32_t>(tensor), buffer, true);
+  for (const auto& [tensor, buffer] : outputs_)
+    add(kOutputIds + static_cast<uint32_t>(tensor), buffer, true);
   const protocol::Reply reply = AskAwake(attach, descriptors);
   if (reply.status != "ok")
     throw WorkerLost(report::Verdict::kError, fmt::format("attaching tensors: {}", reply.message));
@@ -73,7 +77,8 @@ protocol::Reply Host::Ask(const protocol::Request& request, std::span<const int>
 protocol::Binding Host::BindingOf(const CellData& data, int set, Alignment alignment) const {
   protocol::Binding binding = data.InputBinding(set, alignment);
   for (const auto& [tensor, buffer] : outputs_)
-    binding.push_back(PlaceTensor(data.tensors[tensor], kOutputIds + static_cast<uint32_t>(tensor), alignment));
+    binding.push_back(
+        PlaceTensor(data.tensors[tensor], kOutputIds + static_cast<uint32_t>(tensor), alignment));
   return binding;
 }
 

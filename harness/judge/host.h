@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One plugin on one device, in a worker that is started, loaded and given the cell's tensors when it is
-// needed, and started again after it died: a backend that crashes costs its own result only.
+// One plugin on one device, in a worker that is started, loaded and given the cell's tensors when
+// it is needed, and started again after it died: a backend that crashes costs its own result only.
 #ifndef ATTEST_HARNESS_JUDGE_HOST_H_
 #define ATTEST_HARNESS_JUDGE_HOST_H_
 
@@ -21,17 +21,18 @@ class Host {
   Host(const Settings& settings, std::string plugin_path, uint32_t device)
       : settings_(settings), path_(std::move(plugin_path)), device_(device) {}
 
-  // Starts a worker and loads the plugin where that has not happened. The reply's status may be anything.
-  // Throws WorkerLost.
+  // Starts a worker and loads the plugin where that has not happened. The reply's status may be
+  // anything. Throws WorkerLost.
   const protocol::Reply& Load();
 
-  // From now on the worker works on this cell: maps its inputs and outputs of its own. Throws WorkerLost,
-  // std::system_error for memory.
+  // From now on the worker works on this cell: maps its inputs and outputs of its own. Throws
+  // WorkerLost, std::system_error for memory.
   void Enter(const CellData& data);
   // The cell is over: unmaps and frees. The worker stays, asleep.
   void Leave();
 
-  // Asks the loaded worker, which is awake only meanwhile. Throws WorkerLost; the next call starts anew.
+  // Asks the loaded worker, which is awake only meanwhile. Throws WorkerLost; the next call starts
+  // anew.
   protocol::Reply Ask(const protocol::Request& request, std::span<const int> descriptors = {});
 
   // Placements of all tensors, inputs from that set.

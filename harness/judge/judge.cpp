@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sweep: cell by cell, inputs and answers once, then every contender checked, then the right ones timed.
+// The sweep: cell by cell, inputs and answers once, then every contender checked, then the right
+// ones timed.
 #include "harness/judge/judge.h"
 
 #include <fmt/format.h>
@@ -72,8 +73,8 @@ class Sweep {
     progress.label = label;
     progress.elapsed_seconds = Now() - start_;
     if (cell > 0)
-      progress.remaining_seconds =
-          (Now() - sweep_start_) / static_cast<double>(cell) * static_cast<double>(progress.cells - cell);
+      progress.remaining_seconds = (Now() - sweep_start_) / static_cast<double>(cell) *
+                                   static_cast<double>(progress.cells - cell);
     hooks_.progress(progress);
   }
 
@@ -107,8 +108,9 @@ class Sweep {
       const double needed = SharedBytes(cell, CountHosts());
       RequireMemory(needed);
       const Given* given = settings_.given.empty() ? nullptr : &settings_.given.at(index);
-      const auto data = MakeCellData(cell, {settings_.threads, settings_.oracle_budget,
-                                            CollectRoundings(entries, cell.problem.dtype), true, given});
+      const auto data =
+          MakeCellData(cell, {settings_.threads, settings_.oracle_budget,
+                              CollectRoundings(entries, cell.problem.dtype), true, given});
       verification_seconds_ += Now() - start;
       record.flops = data->work.flops;
       record.flops_unmasked = data->work.flops_unmasked;
@@ -119,7 +121,9 @@ class Sweep {
     } catch (const std::system_error& error) {
       SkipAll(entries, error.what());
     } catch (const std::bad_alloc&) {
-      SkipAll(entries, "not enough memory for the reference: choose smaller sizes or a smaller oracle budget");
+      SkipAll(
+          entries,
+          "not enough memory for the reference: choose smaller sizes or a smaller oracle budget");
     }
     for (Entry& entry : entries) record.results.push_back(Conclusion(record, entry));
     return record;
@@ -135,9 +139,10 @@ class Sweep {
   static void RequireMemory(double needed) {
     const double available = AvailableMemoryBytes();
     if (available > 0 && needed > available)
-      throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
-                              fmt::format("the cell's tensors need {:.0f} bytes, {:.0f} are available", needed,
-                                          available));
+      throw std::system_error(
+          std::make_error_code(std::errc::not_enough_memory),
+          fmt::format("the cell's tensors need {:.0f} bytes, {:.0f} are available", needed,
+                      available));
   }
 
   void SkipAll(std::vector<Entry>& entries, const std::string& reason) {
@@ -149,7 +154,8 @@ class Sweep {
   void JudgeEntries(size_t index, const CellData& data, std::vector<Entry>& entries) {
     for (Entry& entry : entries) {
       if (!entry.alive || Stopped()) continue;
-      if (const std::string reason = PredictTooSlow(settings_, *entry.contender, data); !reason.empty()) {
+      if (const std::string reason = PredictTooSlow(settings_, *entry.contender, data);
+          !reason.empty()) {
         Conclude(entry, report::Verdict::kSkipped, reason);
         continue;
       }
@@ -163,7 +169,8 @@ class Sweep {
     if (settings_.measure) verification_seconds_ += MeasureRounds(settings_, hooks_, data, entries);
   }
 
-  // Plans of one cell live side by side only while their workspaces fit into half of the free memory.
+  // Plans of one cell live side by side only while their workspaces fit into half of the free
+  // memory.
   static void KeepPlansThatFit(std::vector<Entry>& entries) {
     double bytes = 0;
     for (const Entry& entry : entries)
@@ -179,7 +186,8 @@ class Sweep {
     for (Entry& entry : entries) {
       Release(entry);
       entry.contender->host->Leave();
-      // Below a millisecond it is the call's own cost that was seen, and says nothing of larger cells.
+      // Below a millisecond it is the call's own cost that was seen, and says nothing of larger
+      // cells.
       if (!entry.alive || entry.call_seconds < 1e-3) continue;
       const double rate = entry.call_seconds / data.work.flops_unmasked;
       double& known = entry.contender->seconds_per_flop;
@@ -192,20 +200,23 @@ class Sweep {
     if (result.timing && result.timing->samples_seconds.empty()) result.timing.reset();
     if (result.timing && result.timing->median_seconds > 0)
       result.rates = report::RatesOf(record, *result.timing, CeilingOf(record, entry));
-    if (report::IsFailure(result.verdict)) result.reproduce = ReproduceCommand(record.cell, entry.contender->label);
+    if (report::IsFailure(result.verdict))
+      result.reproduce = ReproduceCommand(record.cell, entry.contender->label);
     return std::move(result);
   }
 
   const report::Ceiling* CeilingOf(const report::CellRecord& record, const Entry& entry) {
     const bool cpu = entry.contender->device_kind == "cpu";
     const report::Ceiling* found = FindCeiling(cpu ? "cpu" : DeviceLabel(*entry.contender));
-    if (!cpu || found == nullptr || settings_.cold_cache || !report::MemoryBound(record, found)) return found;
+    if (!cpu || found == nullptr || settings_.cold_cache || !report::MemoryBound(record, found))
+      return found;
     // What is read again and again from a cache is held against reads from that cache.
     const auto footprint = static_cast<uint64_t>(record.bytes_min);
     if (footprint >= found->footprint_bytes) return found;
     const std::string name = fmt::format("cpu/{}-bytes", footprint);
     if (FindCeiling(name) == nullptr)
-      if (auto ceiling = MeasureCpuCeiling(settings_, name, footprint)) outcome_.ceilings.push_back(*ceiling);
+      if (auto ceiling = MeasureCpuCeiling(settings_, name, footprint))
+        outcome_.ceilings.push_back(*ceiling);
     return FindCeiling(name);
   }
 
@@ -228,6 +239,8 @@ std::vector<report::Backend> ListBackends(const Settings& settings, const Hooks&
   return Assemble(settings, hooks).backends;
 }
 
-Outcome RunSweep(const Settings& settings, const Hooks& hooks) { return Sweep(settings, hooks).Run(); }
+Outcome RunSweep(const Settings& settings, const Hooks& hooks) {
+  return Sweep(settings, hooks).Run();
+}
 
 }  // namespace attest::judge

@@ -18,39 +18,41 @@
 namespace attest::judge {
 
 struct Settings {
-  std::string worker_path;                // attest-worker
-  std::vector<PluginFile> plugins;        // from FindPlugins
-  std::vector<std::string> patterns;      // --backend: "eigen", "onednn:flash", "opencl:*@1"; empty = everything
+  std::string worker_path;          // attest-worker
+  std::vector<PluginFile> plugins;  // from FindPlugins
+  std::vector<std::string>
+      patterns;  // --backend: "eigen", "onednn:flash", "opencl:*@1"; empty = everything
   std::vector<Cell> cells;
-  std::vector<Given> given;               // one for each cell, in place of its data kind; or none at all
+  std::vector<Given> given;  // one for each cell, in place of its data kind; or none at all
   uint64_t seed = 1;
   unsigned threads = 1;
   int rounds = 12;
   double min_time_seconds = 0.03;
   double timeout_seconds = 60;
   double max_cell_seconds = 4;
-  double oracle_budget = 2e9;             // multiply-adds a cell
-  bool measure = true;                    // false: verify only
+  double oracle_budget = 2e9;  // multiply-adds a cell
+  bool measure = true;         // false: verify only
   bool cold_cache = false;
-  std::string cache_directory;            // for compiled programs; empty = none
+  std::string cache_directory;  // for compiled programs; empty = none
 };
 
 // Where the sweep stands; called from Run's own thread between steps.
 struct Progress {
-  size_t cell = 0, cells = 0;    // cell: index of the one in work
+  size_t cell = 0, cells = 0;  // cell: index of the one in work
   std::string cell_id;
-  std::string label;             // result in work, "" while the reference is computed
+  std::string label;  // result in work, "" while the reference is computed
   double elapsed_seconds = 0, remaining_seconds = 0;  // remaining: an estimate, 0 = unknown
 };
 
 struct Hooks {
   std::function<void(const Progress&)> progress;                 // may be empty
   std::function<void(const report::CellRecord&)> cell_finished;  // the journal; may be empty
-  std::function<void(const std::string&)> warning;               // plugins rejected, unavailable, ...
-  std::function<bool()> stop;                                    // true: finish now, keep what is done
+  std::function<void(const std::string&)> warning;  // plugins rejected, unavailable, ...
+  std::function<bool()> stop;                       // true: finish now, keep what is done
 };
 
-// Every plugin's backend row: loaded, unavailable, or rejected with the reason. Starts a worker for each.
+// Every plugin's backend row: loaded, unavailable, or rejected with the reason. Starts a worker for
+// each.
 std::vector<report::Backend> ListBackends(const Settings& settings, const Hooks& hooks);
 
 struct Outcome {

@@ -36,9 +36,10 @@ std::string Options(const Cell& cell) {
 
 std::string ReproduceCommand(const Cell& cell, const std::string& label) {
   const attest_problem& p = cell.problem;
-  return fmt::format("attest verify --backend {} --seq {} --kv-len {} --heads {} --head-size {}{} --seed {}",
-                     label, p.q_sequence_length, p.kv_sequence_length, p.q_num_heads, p.head_size,
-                     Options(cell), cell.seed);
+  return fmt::format(
+      "attest verify --backend {} --seq {} --kv-len {} --heads {} --head-size {}{} --seed {}",
+      label, p.q_sequence_length, p.kv_sequence_length, p.q_num_heads, p.head_size, Options(cell),
+      cell.seed);
 }
 
 }  // namespace attest::judge

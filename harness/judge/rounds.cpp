@@ -35,8 +35,8 @@ double CacheEvictionBytes(const Settings& settings) {
   return settings.cold_cache ? 0x1p30 : 0;
 }
 
-protocol::Measure RoundRequest(const Settings& settings, const CellData& data, const Entry& entry, int set,
-                               int round) {
+protocol::Measure RoundRequest(const Settings& settings, const CellData& data, const Entry& entry,
+                               int set, int round) {
   protocol::Measure request;
   request.plan = entry.plan;
   request.binding = entry.contender->host->BindingOf(data, set, Alignment::kStart);
@@ -49,8 +49,8 @@ protocol::Measure RoundRequest(const Settings& settings, const CellData& data, c
 }
 
 // One measurement; throws WorkerLost. Absent: the entry is concluded.
-std::optional<protocol::MeasureReply> AskMeasure(const Settings& settings, const CellData& data, Entry& entry,
-                                                 int set, int round) {
+std::optional<protocol::MeasureReply> AskMeasure(const Settings& settings, const CellData& data,
+                                                 Entry& entry, int set, int round) {
   if (!Prepare(data, entry)) return std::nullopt;
   entry.contender->host->Poison(kPoisons[round % 2]);
   const protocol::Reply reply =
@@ -70,7 +70,8 @@ void AddSample(Entry& entry, const protocol::MeasureReply& measured) {
   timing->iterations.push_back(measured.iterations);
 }
 
-// Checked calls are cold (first touch, lazy set-up): one measurement off the record sets the iterations.
+// Checked calls are cold (first touch, lazy set-up): one measurement off the record sets the
+// iterations.
 void Calibrate(const Settings& settings, const CellData& data, Entry& entry) {
   entry.iterations = 1;
   if (PlanRounds(settings, entry.call_seconds).rounds > kSlowRounds) {
@@ -98,12 +99,14 @@ Plan PlanRounds(const Settings& settings, double call_seconds) {
   const double call = std::max(call_seconds, 1e-9);
   if (settings.rounds * std::max(call, settings.min_time_seconds) <= settings.max_cell_seconds) {
     const double calls = std::ceil(settings.min_time_seconds / call);
-    return {settings.rounds, static_cast<uint64_t>(std::clamp(calls, 1.0, double{kMostIterations}))};
+    return {settings.rounds,
+            static_cast<uint64_t>(std::clamp(calls, 1.0, double{kMostIterations}))};
   }
   return {std::min(settings.rounds, kSlowRounds), 1};
 }
 
-std::string PredictTooSlow(const Settings& settings, const Contender& contender, const CellData& data) {
+std::string PredictTooSlow(const Settings& settings, const Contender& contender,
+                           const CellData& data) {
   if (contender.seconds_per_flop == 0) return "";
   const double call = contender.seconds_per_flop * data.work.flops_unmasked;
   const int rounds = settings.measure ? std::min(settings.rounds, kSlowRounds) : 0;
@@ -112,7 +115,8 @@ std::string PredictTooSlow(const Settings& settings, const Contender& contender,
   const double total = call * (checked + rounds);
   if (total <= settings.max_cell_seconds) return "";
   return fmt::format(
-      "predicted {:.3g} s for {} checked and {} timed calls ({:.3g} s a call at the last cell's rate), more than "
+      "predicted {:.3g} s for {} checked and {} timed calls ({:.3g} s a call at the last cell's "
+      "rate), more than "
       "--max-cell-seconds {:g}",
       total, checked, rounds, call, settings.max_cell_seconds);
 }

@@ -20,10 +20,11 @@ struct Plan {
 Plan PlanRounds(const Settings& settings, double call_seconds);
 
 // Why a result is not even started: the prediction; "" = go on.
-std::string PredictTooSlow(const Settings& settings, const Contender& contender, const CellData& data);
+std::string PredictTooSlow(const Settings& settings, const Contender& contender,
+                           const CellData& data);
 
-// Measures all live entries; returns the seconds spent on checking, which are no part of measuring. Entries
-// whose timed output is wrong or whose worker dies are concluded without a time.
+// Measures all live entries; returns the seconds spent on checking, which are no part of measuring.
+// Entries whose timed output is wrong or whose worker dies are concluded without a time.
 double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,
                      std::vector<Entry>& entries);
 

@@ -31,11 +31,13 @@ struct FileActions {
   posix_spawn_file_actions_t actions;
 };
 
-// posix_spawn's dup2 onto the same number would leave close-on-exec set: move it out of the way first.
+// posix_spawn's dup2 onto the same number would leave close-on-exec set: move it out of the way
+// first.
 int Above(int fd, int floor) { return fcntl(fd, F_DUPFD_CLOEXEC, floor); }
 
 pid_t Spawn(const std::string& executable, int socket, int control, int log) {
-  Descriptor high_socket(Above(socket, 10)), high_control(Above(control, 10)), high_log(Above(log, 10));
+  Descriptor high_socket(Above(socket, 10)), high_control(Above(control, 10)),
+      high_log(Above(log, 10));
   FileActions files;
   posix_spawn_file_actions_addopen(&files.actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&files.actions, high_log.get(), 1);
@@ -49,7 +51,8 @@ pid_t Spawn(const std::string& executable, int socket, int control, int log) {
   pid_t pid = -1;
   const int error = posix_spawn(&pid, executable.c_str(), &files.actions, nullptr, argv, environ);
   if (error != 0)
-    throw std::runtime_error(fmt::format("cannot start the worker {}: {}", executable, std::strerror(error)));
+    throw std::runtime_error(
+        fmt::format("cannot start the worker {}: {}", executable, std::strerror(error)));
   return pid;
 }
 
@@ -120,10 +123,12 @@ protocol::Reply WorkerProcess::Receive(uint64_t id) {
     protocol::Reply reply = protocol::DecodeReply(packet->text, &reply_id);
     if (reply_id == id) return reply;
   } catch (const std::invalid_argument& error) {
-    throw WorkerLost(report::Verdict::kError, fmt::format("the worker does not keep the protocol: {}", error.what()));
+    throw WorkerLost(report::Verdict::kError,
+                     fmt::format("the worker does not keep the protocol: {}", error.what()));
   }
-  throw WorkerLost(report::Verdict::kError,
-                   fmt::format("the worker does not keep the protocol: reply {} to request {}", reply_id, id));
+  throw WorkerLost(
+      report::Verdict::kError,
+      fmt::format("the worker does not keep the protocol: reply {} to request {}", reply_id, id));
 }
 
 bool WorkerProcess::WaitForReply(double timeout_seconds) {
@@ -133,10 +138,13 @@ bool WorkerProcess::WaitForReply(double timeout_seconds) {
     const double left = std::chrono::duration<double>(end - Clock::now()).count();
     if (left <= 0) return false;
     const int ready = poll(files, 2, static_cast<int>(std::min(left * 1000 + 1, 1e9)));
-    if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "poll");
+    if (ready < 0 && errno != EINTR)
+      throw std::system_error(errno, std::generic_category(), "poll");
     if (ready <= 0) continue;
-    if (files[1].revents & POLLIN) DrainLog();
-    else if (files[1].revents & POLLHUP) files[1].fd = -1;  // closed its output: no more to hear
+    if (files[1].revents & POLLIN)
+      DrainLog();
+    else if (files[1].revents & POLLHUP)
+      files[1].fd = -1;  // closed its output: no more to hear
     if (files[0].revents != 0) return true;
   }
 }
@@ -152,7 +160,8 @@ void WorkerProcess::DrainLog() {
 
 std::string WorkerProcess::LastWords() {
   DrainLog();
-  while (!log_tail_.empty() && std::isspace(static_cast<unsigned char>(log_tail_.back()))) log_tail_.pop_back();
+  while (!log_tail_.empty() && std::isspace(static_cast<unsigned char>(log_tail_.back())))
+    log_tail_.pop_back();
   return log_tail_.empty() ? "" : fmt::format("; its output ends with: {}", log_tail_);
 }
 
@@ -161,21 +170,24 @@ void WorkerProcess::ReportTimeout(double timeout_seconds) {
   const std::string phase(protocol::PhaseName(page->phase));
   kill(pid_, SIGKILL);
   Reap();
-  throw WorkerLost(report::Verdict::kTimeout,
-                   fmt::format("timeout after {:g} s in {}{}", timeout_seconds, phase, LastWords()));
+  throw WorkerLost(report::Verdict::kTimeout, fmt::format("timeout after {:g} s in {}{}",
+                                                          timeout_seconds, phase, LastWords()));
 }
 
 void WorkerProcess::ReportDeath() {
   const auto* page = reinterpret_cast<const protocol::ControlPage*>(control_->data());
   const std::string phase(protocol::PhaseName(page->phase));
-  kill(pid_, SIGKILL);  // the socket is closed: if it still lives, it does not serve us; a zombie ignores this
+  kill(pid_, SIGKILL);  // the socket is closed: if it still lives, it does not serve us; a zombie
+                        // ignores this
   const int status = Reap();
   std::string reason;
   if (WIFSIGNALED(status)) {
     reason = fmt::format("{} in {}", SignalName(WTERMSIG(status)), phase);
     if (page->signal != 0 && page->address != 0)
       reason += fmt::format(" at address {:#x} ({})", page->address,
-                            page->is_write == 1 ? "write" : page->is_write == 0 ? "read" : "access");
+                            page->is_write == 1   ? "write"
+                            : page->is_write == 0 ? "read"
+                                                  : "access");
   } else {
     reason = fmt::format("exited with status {} in {}", WEXITSTATUS(status), phase);
   }

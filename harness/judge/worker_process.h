@@ -19,7 +19,8 @@
 
 namespace attest::judge {
 
-// The worker is gone (crashed, exited, or killed because it took too long). what() is the verdict's reason.
+// The worker is gone (crashed, exited, or killed because it took too long). what() is the verdict's
+// reason.
 struct WorkerLost : std::runtime_error {
   WorkerLost(report::Verdict lost_verdict, const std::string& reason)
       : std::runtime_error(reason), verdict(lost_verdict) {}

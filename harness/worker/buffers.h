@@ -36,8 +36,7 @@ class MappedBuffer {
 class Buffers {
  public:
   // Throws std::invalid_argument for a number in use or another count of descriptors.
-  void Attach(std::span<const protocol::BufferSpec> specs,
-              std::span<const Descriptor> descriptors);
+  void Attach(std::span<const protocol::BufferSpec> specs, std::span<const Descriptor> descriptors);
   void Detach(std::span<const uint32_t> ids);
   // The described tensors with data, where the binding puts them. Throws std::invalid_argument
   // unless each is placed once, inside its buffer with its margins, outputs in a writable one.

@@ -51,8 +51,7 @@ int main(int argc, char** argv) {
     attest::worker::MapControlPage(control);
     close(control);  // nothing that a plugin could truncate
     attest::worker::InstallCrashHandlers();
-    attest::worker::Session session{
-        attest::protocol::Channel(attest::Descriptor(socket))};
+    attest::worker::Session session{attest::protocol::Channel(attest::Descriptor(socket))};
     session.Serve();
   } catch (const std::exception& error) {
     std::fprintf(stderr, "attest-worker: %s\n", error.what());

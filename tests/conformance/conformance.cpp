@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// conformance BACKEND: every variant of one backend over the lengths and sizes that break kernels, f32, through
-// the real judge and worker. A variant may say `unsupported` only outside the core that every backend
-// has: full and causal sdpa with any offset, length, head size and grouping.
+// conformance BACKEND: every variant of one backend over the lengths and sizes that break kernels,
+// f32, through the real judge and worker. A variant may say `unsupported` only outside the core
+// that every backend has: full and causal sdpa with any offset, length, head size and grouping.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -41,45 +41,69 @@ void ExpectAllPass(const std::vector<Axes>& blocks) {
     EXPECT_FALSE(cell.results.empty()) << cell.id;
     for (const report::Result& result : cell.results)
       EXPECT_TRUE(report::IsVerified(result.verdict))
-          << report::LabelOf(result) << " on " << cell.id << ": " << report::VerdictName(result.verdict) << " ("
-          << result.reason << ")\n  " << result.reproduce;
+          << report::LabelOf(result) << " on " << cell.id << ": "
+          << report::VerdictName(result.verdict) << " (" << result.reason << ")\n  "
+          << result.reproduce;
   }
 }
 
 TEST(Conformance, LengthsAndHeadSizes) {
-  ExpectAllPass({{{"seq", kLengths}, {"head-size", kHeadSizes}, {"heads", "2"}, {"causal", "full,causal"}}});
+  ExpectAllPass(
+      {{{"seq", kLengths}, {"head-size", kHeadSizes}, {"heads", "2"}, {"causal", "full,causal"}}});
 }
 
 TEST(Conformance, OtherKeyLengths) {
-  ExpectAllPass({{{"seq", "1,7,33"}, {"kv-len", "1,16,65,257"}, {"head-size", "40,64"}, {"heads", "2"},
+  ExpectAllPass({{{"seq", "1,7,33"},
+                  {"kv-len", "1,16,65,257"},
+                  {"head-size", "40,64"},
+                  {"heads", "2"},
                   {"causal", "full,causal,bottom_right,-3,+5"}}});
 }
 
 TEST(Conformance, GroupedHeadsBatchesAndValueSizes) {
-  ExpectAllPass({{{"seq", "17,65"}, {"heads", "6"}, {"kv-heads", "1,2,6"}, {"head-size", "64"}, {"batch", "1,3"},
+  ExpectAllPass({{{"seq", "17,65"},
+                  {"heads", "6"},
+                  {"kv-heads", "1,2,6"},
+                  {"head-size", "64"},
+                  {"batch", "1,3"},
                   {"causal", "full,causal"}},
-                 {{"seq", "33"}, {"head-size", "64"}, {"v-head-size", "1,24,96"}, {"heads", "2"},
+                 {{"seq", "33"},
+                  {"head-size", "64"},
+                  {"v-head-size", "1,24,96"},
+                  {"heads", "2"},
                   {"causal", "full,causal"}}});
 }
 
 TEST(Conformance, DataKinds) {
-  ExpectAllPass({{{"seq", "129"}, {"head-size", "64"}, {"heads", "2"}, {"causal", "full,causal"},
-                  {"data", "normal,uniform01,uniform11,peaky,large_scores,offset_v,constant_v,rising,falling,"
-                           "cancelling,tiny,range"}}});
+  ExpectAllPass(
+      {{{"seq", "129"},
+        {"head-size", "64"},
+        {"heads", "2"},
+        {"causal", "full,causal"},
+        {"data",
+         "normal,uniform01,uniform11,peaky,large_scores,offset_v,constant_v,rising,falling,"
+         "cancelling,tiny,range"}}});
 }
 
 TEST(Conformance, MemoryLayouts) {
-  ExpectAllPass({{{"seq", "31,128"}, {"head-size", "40,64"}, {"heads", "4"}, {"kv-heads", "2"},
-                  {"layout", "bnsh,bsnh"}, {"causal", "full,causal"}}});
+  ExpectAllPass({{{"seq", "31,128"},
+                  {"head-size", "40,64"},
+                  {"heads", "4"},
+                  {"kv-heads", "2"},
+                  {"layout", "bnsh,bsnh"},
+                  {"causal", "full,causal"}}});
 }
 
-// Loads the backend; false (with the reason printed) where this machine does not have what it needs.
+// Loads the backend; false (with the reason printed) where this machine does not have what it
+// needs.
 bool Available() {
   judge::Settings settings = SettingsFor({{{"seq", "1"}}});
   for (const report::Backend& row : judge::ListBackends(settings, {})) {
     if (row.state == report::BackendState::kLoaded) return true;
-    std::cout << row.name << ": " << report::BackendStateName(row.state) << ": " << row.reason << "\n";
-    if (row.state == report::BackendState::kUnavailable && std::string(std::getenv("ATTEST_REQUIRED")) != "1") {
+    std::cout << row.name << ": " << report::BackendStateName(row.state) << ": " << row.reason
+              << "\n";
+    if (row.state == report::BackendState::kUnavailable &&
+        std::string(std::getenv("ATTEST_REQUIRED")) != "1") {
       std::cout << "SKIPPED: " << row.name << " is unavailable on this machine\n";
       std::exit(0);
     }

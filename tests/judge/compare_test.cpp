@@ -33,7 +33,8 @@ class CompareTest : public testing::Test {
     data_ = MakeCellData(cell_, {1, 2e9, {reference::RoundingOf(contract, cell_.problem.dtype)}});
     buffer_ = std::make_unique<Buffer>(BufferBytes(data_->tensors.back()));
     output_ = {data_->tensors.back(), buffer_.get()};
-    output_.tensor.data = buffer_->data() + PlaceTensor(output_.tensor, 0, Alignment::kEnd).offset_bytes;
+    output_.tensor.data =
+        buffer_->data() + PlaceTensor(output_.tensor, 0, Alignment::kEnd).offset_bytes;
     FillPoison(*buffer_, kPoisons[0]);
     WriteExpected();
   }
@@ -44,9 +45,10 @@ class CompareTest : public testing::Test {
     const int64_t columns = cell_.problem.v_head_size, length = cell_.problem.q_sequence_length;
     for (size_t r = 0; r < answer.rows.size(); ++r)
       for (int64_t c = 0; c < columns; ++c)
-        StoreElement(out.data, out.dtype,
-                     answer.rows[r] / length * out.strides[1] + answer.rows[r] % length * out.strides[2] + c,
-                     answer.output[r * static_cast<size_t>(columns) + static_cast<size_t>(c)]);
+        StoreElement(
+            out.data, out.dtype,
+            answer.rows[r] / length * out.strides[1] + answer.rows[r] % length * out.strides[2] + c,
+            answer.output[r * static_cast<size_t>(columns) + static_cast<size_t>(c)]);
   }
   float* Out() { return static_cast<float*>(output_.tensor.data); }
   Comparison Run() { return Compare(*data_, 0, 0, {output_}, kPoisons[0]); }
@@ -66,7 +68,8 @@ TEST_F(CompareTest, TheReferenceItselfPasses) {
 }
 
 TEST_F(CompareTest, NanAndInfinityFail) {
-  for (float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+  for (float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     WriteExpected();
     Out()[7] = bad;
     const Comparison found = Run();
@@ -90,7 +93,8 @@ TEST_F(CompareTest, OneElementFivePercentOffIsNamed) {
 
 TEST_F(CompareTest, UnwrittenElementsAreCounted) {
   FillPoison(*buffer_, kPoisons[0]);
-  EXPECT_NE(Run().memory.find("30 of 30 elements of out never written"), std::string::npos) << Run().memory;
+  EXPECT_NE(Run().memory.find("30 of 30 elements of out never written"), std::string::npos)
+      << Run().memory;
 }
 
 TEST_F(CompareTest, MarginsAreWatchedOnBothSides) {

@@ -53,7 +53,8 @@ TEST(ReproduceCommand, NamesEveryFieldThatIsNotAtItsDefault) {
   cell.problem.causal_offset = -3;
   ResolveProblem(cell.problem);
   EXPECT_EQ(ReproduceCommand(cell, "eigen:flash"),
-            "attest verify --backend eigen:flash --seq 33 --kv-len 33 --heads 4 --head-size 40 --kv-heads 2 "
+            "attest verify --backend eigen:flash --seq 33 --kv-len 33 --heads 4 --head-size 40 "
+            "--kv-heads 2 "
             "--causal=-3 --seed 1");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every plugin that is broken on purpose ends in its exact verdict and reason, while the sweep goes on: a
-// correct plugin beside it passes in the same run.
+// Every plugin that is broken on purpose ends in its exact verdict and reason, while the sweep goes
+// on: a correct plugin beside it passes in the same run.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -24,7 +24,8 @@ Settings SettingsFor(const std::vector<std::string>& folders) {
   settings.worker_path = BuildDir() + "/bin/attest-worker";
   settings.plugins = FindPlugins(folders, "");
   settings.cells = ExpandSweep({{{"seq", "17"}, {"heads", "2"}, {"head-size", "8"}},
-                                {{"seq", "40"}, {"heads", "2"}, {"head-size", "16"}}}, {}, 3);
+                                {{"seq", "40"}, {"heads", "2"}, {"head-size", "16"}}},
+                               {}, 3);
   settings.rounds = 4;
   settings.min_time_seconds = 0.001;
   settings.timeout_seconds = 2;
@@ -37,7 +38,9 @@ struct Expectation {
   const char* reason;  // a part of it
 };
 
-std::ostream& operator<<(std::ostream& out, const Expectation& expected) { return out << expected.stub; }
+std::ostream& operator<<(std::ostream& out, const Expectation& expected) {
+  return out << expected.stub;
+}
 
 class RunningStub : public testing::TestWithParam<Expectation> {};
 
@@ -128,7 +131,9 @@ TEST_P(RefusedStub, IsNamedWithTheReasonAndTheRunGoesOn) {
 INSTANTIATE_TEST_SUITE_P(
     Stubs, RefusedStub,
     testing::Values(Refusal{"bad_name", BackendState::kRejected, {"name"}},
-                    Refusal{"missing_functions", BackendState::kRejected, {"missing functions: variant_info, plan_sync"}},
+                    Refusal{"missing_functions",
+                            BackendState::kRejected,
+                            {"missing functions: variant_info, plan_sync"}},
                     Refusal{"missing_symbol", BackendState::kRejected, {"attest_backend_entry"}},
                     Refusal{"not_a_library", BackendState::kRejected, {"attest_not_a_library.so"}},
                     Refusal{"null_table", BackendState::kRejected, {"1.0"}},
@@ -140,11 +145,13 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.stub); });
 
 TEST(Duplicates, TheSecondPluginOfANameIsRejected) {
-  const Outcome outcome = RunSweep(SettingsFor({Stub("duplicate_first"), Stub("duplicate_second")}), {});
+  const Outcome outcome =
+      RunSweep(SettingsFor({Stub("duplicate_first"), Stub("duplicate_second")}), {});
   ASSERT_EQ(outcome.backends.size(), 2u);
   EXPECT_EQ(outcome.backends[0].state, BackendState::kLoaded) << outcome.backends[0].reason;
   EXPECT_EQ(outcome.backends[1].state, BackendState::kRejected);
-  EXPECT_NE(outcome.backends[1].reason.find("duplicate"), std::string::npos) << outcome.backends[1].reason;
+  EXPECT_NE(outcome.backends[1].reason.find("duplicate"), std::string::npos)
+      << outcome.backends[1].reason;
 }
 
 TEST(FloatingPoint, WhatLoadingChangedIsRecorded) {
@@ -155,7 +162,8 @@ TEST(FloatingPoint, WhatLoadingChangedIsRecorded) {
 }
 
 TEST(Overhead, AnEmptyCallIsMeasuredInNanoseconds) {
-  // No assertion on the figure (machines differ): it is printed, and the harness's cost is `attest run`'s to show.
+  // No assertion on the figure (machines differ): it is printed, and the harness's cost is `attest
+  // run`'s to show.
   Settings settings = SettingsFor({Stub("correct")});
   settings.cells = ExpandSweep({{{"seq", "1"}, {"heads", "1"}, {"head-size", "1"}}}, {}, 3);
   const Outcome outcome = RunSweep(settings, {});
@@ -172,13 +180,15 @@ TEST(Patterns, AnUnknownBackendNamesTheNearest) {
     (void)RunSweep(settings, {});
     FAIL() << "no exception";
   } catch (const std::invalid_argument& error) {
-    EXPECT_NE(std::string(error.what()).find("did you mean 'correct'"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("did you mean 'correct'"), std::string::npos)
+        << error.what();
   }
 }
 
 TEST(Memory, CellsThatDoNotFitAreSkippedWithBytesNeededAndHad) {
   Settings settings = SettingsFor({Stub("correct")});
-  settings.cells = ExpandSweep({{{"seq", "1000000000"}, {"heads", "1"}, {"head-size", "64"}}}, {}, 3);
+  settings.cells =
+      ExpandSweep({{{"seq", "1000000000"}, {"heads", "1"}, {"head-size", "64"}}}, {}, 3);
   const Outcome outcome = RunSweep(settings, {});
   const report::Result& result = outcome.cells.at(0).results.at(0);
   EXPECT_EQ(result.verdict, Verdict::kSkipped);

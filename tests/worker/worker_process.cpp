@@ -65,8 +65,7 @@ std::string StubPath(const std::string& stub) {
   return BuildFolder() + "/tests/stubs/" + stub + "/attest_" + stub + ".so";
 }
 
-WorkerProcess::WorkerProcess(const std::vector<std::string>& environment)
-    : channel_(Descriptor()) {
+WorkerProcess::WorkerProcess(const std::vector<std::string>& environment) : channel_(Descriptor()) {
   auto [mine, theirs] = protocol::Channel::Pair();
   channel_ = std::move(mine);
   const Descriptor page(MakeMemory(4096));

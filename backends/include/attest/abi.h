@@ -7,18 +7,17 @@
  * attest/backend.hpp, which turns a class into this table.
  *
  * Rules for the whole file
- *   size         The first field of every struct is its size in bytes as the writer knew it. Fields are only
- *                appended; a reader treats what lies beyond the writer's size as absent (zero).
- *   versions     A new major means a changed meaning: hosts and plugins of different majors refuse each other.
- *                A new minor only appends.
- *   strings      UTF-8, zero-terminated, owned by whoever handed them out, valid until the object they
- *                belong to is destroyed (backend strings: until the process ends).
- *   errors       Functions return an attest_status and may write a message. A plugin never exits, aborts, prints
- *                or lets an exception cross this boundary.
- *   threads      The host calls from one thread at a time. A plugin may start threads after configure.
- *   phases       [setup] is never timed: compile, allocate, build primitives there.
- *                [timed] must not allocate, compile, log or copy to the host. Work that depends on
- *                the values of Q, K or V (packing K, say) belongs to a [timed] function.
+ *   size         The first field of every struct is its size in bytes as the writer knew it. Fields
+ * are only appended; a reader treats what lies beyond the writer's size as absent (zero). versions
+ * A new major means a changed meaning: hosts and plugins of different majors refuse each other. A
+ * new minor only appends. strings      UTF-8, zero-terminated, owned by whoever handed them out,
+ * valid until the object they belong to is destroyed (backend strings: until the process ends).
+ *   errors       Functions return an attest_status and may write a message. A plugin never exits,
+ * aborts, prints or lets an exception cross this boundary. threads      The host calls from one
+ * thread at a time. A plugin may start threads after configure. phases       [setup] is never
+ * timed: compile, allocate, build primitives there. [timed] must not allocate, compile, log or copy
+ * to the host. Work that depends on the values of Q, K or V (packing K, say) belongs to a [timed]
+ * function.
  */
 #ifndef ATTEST_ABI_H_
 #define ATTEST_ABI_H_
@@ -38,10 +37,13 @@ extern "C" {
 /* Statuses. `unsupported` is data, not a failure: the host records it with its message. */
 enum {
   ATTEST_OK = 0,
-  ATTEST_UNSUPPORTED = 1,    /* this backend, variant or device does not do that; the message says why */
-  ATTEST_OUT_OF_MEMORY = 2,  /* host or device memory; the message gives bytes needed and had if known */
-  ATTEST_DEVICE_ERROR = 3,   /* a driver or device call failed; the message holds the call and its own text */
-  ATTEST_INTERNAL_ERROR = 4  /* anything else */
+  ATTEST_UNSUPPORTED =
+      1, /* this backend, variant or device does not do that; the message says why */
+  ATTEST_OUT_OF_MEMORY =
+      2, /* host or device memory; the message gives bytes needed and had if known */
+  ATTEST_DEVICE_ERROR =
+      3, /* a driver or device call failed; the message holds the call and its own text */
+  ATTEST_INTERNAL_ERROR = 4 /* anything else */
 };
 typedef int32_t attest_status;
 
@@ -55,7 +57,8 @@ enum {
   ATTEST_BOOL = 6
 };
 
-/* Arithmetic formats of a contract. NONE: that step rounds nothing beyond the accumulation format. */
+/* Arithmetic formats of a contract. NONE: that step rounds nothing beyond the accumulation format.
+ */
 enum {
   ATTEST_FORMAT_NONE = 0,
   ATTEST_FORMAT_F64 = 1,
@@ -67,47 +70,55 @@ enum {
 
 /* Operations. A new one adds roles, not functions. */
 enum {
-  ATTEST_OP_SDPA = 1,           /* OUT = softmax(mask(softcap(scale Q K^T))) V per batch entry and head */
-  ATTEST_OP_SELF_ATTENTION = 2  /* X -> Q, K, V by linear maps, split into heads, SDPA, optional output map */
+  ATTEST_OP_SDPA = 1, /* OUT = softmax(mask(softcap(scale Q K^T))) V per batch entry and head */
+  ATTEST_OP_SELF_ATTENTION =
+      2 /* X -> Q, K, V by linear maps, split into heads, SDPA, optional output map */
 };
 
-/* Roles of tensors, with their logical shapes. Memory order is the strides' business: [B, H, L, d] with
- * strides of a [B, L, H, d] array is the BSNH layout. Broadcast is stride 0 (MASK only). */
+/* Roles of tensors, with their logical shapes. Memory order is the strides' business: [B, H, L, d]
+ * with strides of a [B, L, H, d] array is the BSNH layout. Broadcast is stride 0 (MASK only). */
 enum {
-  ATTEST_ROLE_Q = 1,           /* [B, q_num_heads,  Lq, head_size]   */
-  ATTEST_ROLE_K = 2,           /* [B, kv_num_heads, Lk, head_size]   */
-  ATTEST_ROLE_V = 3,           /* [B, kv_num_heads, Lk, v_head_size] */
-  ATTEST_ROLE_MASK = 4,        /* [B, q_num_heads,  Lq, Lk], BOOL (1 = attend) or the io type (added to scores) */
-  ATTEST_ROLE_KV_LENGTHS = 5,  /* [B], I64: valid keys of each batch entry */
-  ATTEST_ROLE_X = 6,           /* [B, Lq, hidden_size] */
-  ATTEST_ROLE_X_KV = 7,        /* [B, Lk, hidden_size]; absent: K and V come from X */
-  ATTEST_ROLE_WQ = 8,          /* [q_num_heads  * head_size,   hidden_size], as nn.Linear stores it: Q = X W^T + b */
-  ATTEST_ROLE_WK = 9,          /* [kv_num_heads * head_size,   hidden_size] */
-  ATTEST_ROLE_WV = 10,         /* [kv_num_heads * v_head_size, hidden_size] */
-  ATTEST_ROLE_WO = 11,         /* [hidden_size, q_num_heads * v_head_size] */
-  ATTEST_ROLE_BQ = 12,         /* [q_num_heads  * head_size]   */
-  ATTEST_ROLE_BK = 13,         /* [kv_num_heads * head_size]   */
-  ATTEST_ROLE_BV = 14,         /* [kv_num_heads * v_head_size] */
-  ATTEST_ROLE_BO = 15,         /* [hidden_size] */
-  ATTEST_ROLE_OUT = 16,        /* sdpa: [B, q_num_heads, Lq, v_head_size];
-                                  self_attention: [B, Lq, hidden_size] with an output map, else
-                                  [B, Lq, q_num_heads * v_head_size] */
-  ATTEST_ROLE_LSE = 17,        /* [B, q_num_heads, Lq], F32 (F64 when the io type is F64): log of the sum of exp(scores) */
-  ATTEST_ROLE_WEIGHTS = 18     /* [B, q_num_heads, Lq, Lk], io type: the attention weights P */
+  ATTEST_ROLE_Q = 1, /* [B, q_num_heads,  Lq, head_size]   */
+  ATTEST_ROLE_K = 2, /* [B, kv_num_heads, Lk, head_size]   */
+  ATTEST_ROLE_V = 3, /* [B, kv_num_heads, Lk, v_head_size] */
+  ATTEST_ROLE_MASK =
+      4, /* [B, q_num_heads,  Lq, Lk], BOOL (1 = attend) or the io type (added to scores) */
+  ATTEST_ROLE_KV_LENGTHS = 5, /* [B], I64: valid keys of each batch entry */
+  ATTEST_ROLE_X = 6,          /* [B, Lq, hidden_size] */
+  ATTEST_ROLE_X_KV = 7,       /* [B, Lk, hidden_size]; absent: K and V come from X */
+  ATTEST_ROLE_WQ =
+      8, /* [q_num_heads  * head_size,   hidden_size], as nn.Linear stores it: Q = X W^T + b */
+  ATTEST_ROLE_WK = 9,   /* [kv_num_heads * head_size,   hidden_size] */
+  ATTEST_ROLE_WV = 10,  /* [kv_num_heads * v_head_size, hidden_size] */
+  ATTEST_ROLE_WO = 11,  /* [hidden_size, q_num_heads * v_head_size] */
+  ATTEST_ROLE_BQ = 12,  /* [q_num_heads  * head_size]   */
+  ATTEST_ROLE_BK = 13,  /* [kv_num_heads * head_size]   */
+  ATTEST_ROLE_BV = 14,  /* [kv_num_heads * v_head_size] */
+  ATTEST_ROLE_BO = 15,  /* [hidden_size] */
+  ATTEST_ROLE_OUT = 16, /* sdpa: [B, q_num_heads, Lq, v_head_size];
+                           self_attention: [B, Lq, hidden_size] with an output map, else
+                           [B, Lq, q_num_heads * v_head_size] */
+  ATTEST_ROLE_LSE = 17, /* [B, q_num_heads, Lq], F32 (F64 when the io type is F64): log of the sum
+                           of exp(scores) */
+  ATTEST_ROLE_WEIGHTS = 18 /* [B, q_num_heads, Lq, Lk], io type: the attention weights P */
 };
 
 enum { ATTEST_MASK_NONE = 0, ATTEST_MASK_BOOLEAN = 1, ATTEST_MASK_ADDITIVE = 2 };
 
-enum { ATTEST_STRUCTURE_FULL = 0, ATTEST_STRUCTURE_TIED_QK = 1, ATTEST_STRUCTURE_PARAMETER_FREE = 2,
-       ATTEST_STRUCTURE_MEAN_POOL = 3 };
+enum {
+  ATTEST_STRUCTURE_FULL = 0,
+  ATTEST_STRUCTURE_TIED_QK = 1,
+  ATTEST_STRUCTURE_PARAMETER_FREE = 2,
+  ATTEST_STRUCTURE_MEAN_POOL = 3
+};
 
 /* Bits of attest_problem.outputs. OUT is always wanted. */
 enum { ATTEST_OUTPUT_LSE = 1, ATTEST_OUTPUT_WEIGHTS = 2 };
 
-/* One tensor. `data` is NULL wherever only the description matters (supports, plan_workspace, plan_create).
- * Host memory is 128-byte aligned. The margins before and after [data, data + extent) belong to the
- * host and hold its canary: nobody may read meaning into them, and a device backend copies the
- * outputs' margins with the data (see plan_bind). */
+/* One tensor. `data` is NULL wherever only the description matters (supports, plan_workspace,
+ * plan_create). Host memory is 128-byte aligned. The margins before and after [data, data + extent)
+ * belong to the host and hold its canary: nobody may read meaning into them, and a device backend
+ * copies the outputs' margins with the data (see plan_bind). */
 typedef struct attest_tensor {
   uint64_t size;
   int32_t role;
@@ -117,13 +128,13 @@ typedef struct attest_tensor {
   int64_t shape[ATTEST_MAX_RANK];
   int64_t strides[ATTEST_MAX_RANK]; /* in elements, >= 0 */
   void* data;
-  uint64_t extent_bytes;            /* from data to the end of the last element */
+  uint64_t extent_bytes; /* from data to the end of the last element */
   uint64_t margin_before_bytes;
   uint64_t margin_after_bytes;
 } attest_tensor;
 
-/* What to compute. Field names are those of ONNX Attention (opset 25) where it has one. Lengths and sizes are > 0.
- * Visible pairs: key j is visible to query i of batch entry b iff all of these hold:
+/* What to compute. Field names are those of ONNX Attention (opset 25) where it has one. Lengths and
+ * sizes are > 0. Visible pairs: key j is visible to query i of batch entry b iff all of these hold:
  *   is_causal:        j <= i + offset
  *   left_window_size  >= 0: j >= i + offset - left_window_size
  *   right_window_size >= 0: j <= i + offset + right_window_size
@@ -189,9 +200,9 @@ enum { ATTEST_DEVICE_CPU = 1, ATTEST_DEVICE_GPU = 2, ATTEST_DEVICE_ACCELERATOR =
 
 typedef struct attest_device_info {
   uint64_t size;
-  const char* name;     /* as the driver names it */
-  const char* driver;   /* platform and driver version */
-  int32_t kind;         /* ATTEST_DEVICE_* */
+  const char* name;   /* as the driver names it */
+  const char* driver; /* platform and driver version */
+  int32_t kind;       /* ATTEST_DEVICE_* */
   int32_t reserved;
   uint64_t memory_bytes; /* 0 = unknown */
 } attest_device_info;
@@ -205,10 +216,11 @@ typedef struct attest_backend_info {
 
 typedef struct attest_variant_info {
   uint64_t size;
-  const char* name;        /* [a-z0-9_]+, variants are listed alphabetically; "" for a backend with just one */
+  const char*
+      name; /* [a-z0-9_]+, variants are listed alphabetically; "" for a backend with just one */
   const char* description; /* one line: the algorithm, and its memory in L */
-  /* '|'-separated texts of which plan_info's implementation must hold one; NULL = any. Anything else
-   * that ran is a silent fallback, which the host calls a failure. */
+  /* '|'-separated texts of which plan_info's implementation must hold one; NULL = any. Anything
+   * else that ran is a silent fallback, which the host calls a failure. */
   const char* expected_implementations;
 } attest_variant_info;
 
@@ -218,13 +230,15 @@ enum {
   ATTEST_CONTRACT_MASKED_NAN_SAFE = 2   /* NaN in masked K or V never reaches the output */
 };
 
-/* The arithmetic a variant promises for one io type; the error bound follows from it (reference/README.md).
- * Declaring a coarser format than what runs hides errors, a finer one makes verification fail. */
+/* The arithmetic a variant promises for one io type; the error bound follows from it
+ * (reference/README.md). Declaring a coarser format than what runs hides errors, a finer one makes
+ * verification fail. */
 typedef struct attest_contract {
   uint64_t size;
-  int32_t accumulate;        /* of both matmuls and of the softmax sums */
-  int32_t operands;          /* what Q, K and V are rounded to on their way into a matmul; NONE = not at all */
-  int32_t scores;            /* in which the scores are stored between the steps; NONE = accumulate */
+  int32_t accumulate; /* of both matmuls and of the softmax sums */
+  int32_t
+      operands;   /* what Q, K and V are rounded to on their way into a matmul; NONE = not at all */
+  int32_t scores; /* in which the scores are stored between the steps; NONE = accumulate */
   int32_t probabilities;     /* in which P enters the second matmul; NONE = accumulate */
   double exp_relative_error; /* of its exp; 0 = 4 units of the accumulation format */
   uint32_t flags;
@@ -236,16 +250,17 @@ typedef struct attest_plan_info {
   uint64_t size;
   const char* implementation; /* the library's own word (impl_info_str), ISA level, kernel name */
   uint64_t workspace_bytes;   /* host memory the plan holds beyond the tensors */
-  uint64_t device_bytes;      /* device memory the plan holds, tensors included; 0 for host backends */
+  uint64_t device_bytes; /* device memory the plan holds, tensors included; 0 for host backends */
 } attest_plan_info;
 
 typedef struct attest_plan attest_plan; /* opaque, the plugin's */
 
-/* The backend's table. Static, immutable, never freed. Every function is required unless marked optional. */
+/* The backend's table. Static, immutable, never freed. Every function is required unless marked
+ * optional. */
 typedef struct attest_backend {
   uint32_t abi_version; /* ATTEST_ABI_VERSION the plugin was built with */
   uint32_t size;
-  const char* name;     /* [a-z0-9_]+, unique: the <backend> of attest_<backend>.so */
+  const char* name; /* [a-z0-9_]+, unique: the <backend> of attest_<backend>.so */
 
   /* Takes the host's settings. Called once, first, before anything may start a thread. [setup] */
   attest_status (*configure)(const attest_settings* settings, attest_message* message);
@@ -253,16 +268,18 @@ typedef struct attest_backend {
   /* Library and versions. Valid after configure. [setup] */
   attest_status (*backend_info)(attest_backend_info* info, attest_message* message);
 
-  /* Number of devices in *count. UNSUPPORTED: the backend is unavailable here, the message says why ("no CUDA
-   * driver"). Host backends have one device, the CPU. [setup] */
+  /* Number of devices in *count. UNSUPPORTED: the backend is unavailable here, the message says why
+   * ("no CUDA driver"). Host backends have one device, the CPU. [setup] */
   attest_status (*device_count)(uint32_t* count, attest_message* message);
   attest_status (*device_info)(uint32_t device, attest_device_info* info, attest_message* message);
 
   /* Variants, alphabetical, at least one. [setup] */
   attest_status (*variant_count)(uint32_t* count, attest_message* message);
-  attest_status (*variant_info)(uint32_t variant, attest_variant_info* info, attest_message* message);
+  attest_status (*variant_info)(uint32_t variant, attest_variant_info* info,
+                                attest_message* message);
 
-  /* The arithmetic of a variant for an io type. UNSUPPORTED: the variant does not have that io type. [setup] */
+  /* The arithmetic of a variant for an io type. UNSUPPORTED: the variant does not have that io
+   * type. [setup] */
   attest_status (*variant_contract)(uint32_t variant, int32_t dtype, attest_contract* contract,
                                     attest_message* message);
 
@@ -270,19 +287,21 @@ typedef struct attest_backend {
   attest_status (*supports)(const attest_plan_request* request, attest_message* message);
 
   /* Bytes that plan_create will allocate on the host and on the device, before it does. [setup] */
-  attest_status (*plan_workspace)(const attest_plan_request* request, uint64_t* host_bytes, uint64_t* device_bytes,
-                                  attest_message* message);
+  attest_status (*plan_workspace)(const attest_plan_request* request, uint64_t* host_bytes,
+                                  uint64_t* device_bytes, attest_message* message);
 
-  /* Makes a plan: compiles, allocates, builds primitives. On OK *plan is the caller's to destroy; else it is
-   * NULL and nothing stays allocated. The request need not outlive the call. [setup] */
-  attest_status (*plan_create)(const attest_plan_request* request, attest_plan** plan, attest_message* message);
+  /* Makes a plan: compiles, allocates, builds primitives. On OK *plan is the caller's to destroy;
+   * else it is NULL and nothing stays allocated. The request need not outlive the call. [setup] */
+  attest_status (*plan_create)(const attest_plan_request* request, attest_plan** plan,
+                               attest_message* message);
 
-  /* Uses these tensors from now on: the described ones, in any order, now with data. Callable again with others of
-   * the same description. The memory stays the host's and outlives the plan or the next bind. Host backends keep
-   * the pointers and work in place. Device backends upload the inputs, and the outputs with their margins
-   * as they are: what the host wrote there must be what the kernel finds. [setup] */
-  attest_status (*plan_bind)(attest_plan* plan, const attest_tensor* const* tensors, uint32_t tensor_count,
-                             attest_message* message);
+  /* Uses these tensors from now on: the described ones, in any order, now with data. Callable again
+   * with others of the same description. The memory stays the host's and outlives the plan or the
+   * next bind. Host backends keep the pointers and work in place. Device backends upload the
+   * inputs, and the outputs with their margins as they are: what the host wrote there must be what
+   * the kernel finds. [setup] */
+  attest_status (*plan_bind)(attest_plan* plan, const attest_tensor* const* tensors,
+                             uint32_t tensor_count, attest_message* message);
 
   /* Computes the outputs; may return before the work is finished. [timed] */
   attest_status (*plan_run)(attest_plan* plan, attest_message* message);
@@ -290,7 +309,8 @@ typedef struct attest_backend {
   /* Waits until all work started by plan_run is finished and its outputs are written. [timed] */
   attest_status (*plan_sync)(attest_plan* plan, attest_message* message);
 
-  /* Brings the outputs, margins included, into the bound host memory. Host backends do nothing. [setup] */
+  /* Brings the outputs, margins included, into the bound host memory. Host backends do nothing.
+   * [setup] */
   attest_status (*plan_download)(attest_plan* plan, attest_message* message);
 
   attest_status (*plan_info)(attest_plan* plan, attest_plan_info* info, attest_message* message);
@@ -298,7 +318,8 @@ typedef struct attest_backend {
   /* Frees the plan; NULL is allowed. [setup] */
   void (*plan_destroy)(attest_plan* plan);
 
-  /* A struct named by `name` ("attest.timer/1"), or NULL. Optional: the pointer may be NULL. [setup] */
+  /* A struct named by `name` ("attest.timer/1"), or NULL. Optional: the pointer may be NULL.
+   * [setup] */
   const void* (*get_extension)(const char* name);
 } attest_backend;
 
@@ -319,11 +340,13 @@ typedef struct attest_timer {
   uint64_t size;
   /* Bits 1 << ATTEST_TIMER_*: the modes that work for the plan. */
   uint32_t (*modes)(attest_plan* plan);
-  /* Runs the plan once in that mode, waits, and gives the seconds the device was at work. [timed] */
+  /* Runs the plan once in that mode, waits, and gives the seconds the device was at work. [timed]
+   */
   attest_status (*run)(attest_plan* plan, int32_t mode, double* seconds, attest_message* message);
 } attest_timer;
 
-/* Extension "attest.ceiling/1": what the device could do at best, measured on it. 0 = not measured. */
+/* Extension "attest.ceiling/1": what the device could do at best, measured on it. 0 = not measured.
+ */
 #define ATTEST_CEILING_EXTENSION "attest.ceiling/1"
 typedef struct attest_ceiling_values {
   uint64_t size;
