@@ -94,7 +94,7 @@ std::string Outputs::WriteSummary(const std::string& text) const {
   if (path == nullptr || *path == '\0')
     return "--summary auto: GITHUB_STEP_SUMMARY is not set, no summary is written";
   // Earlier steps may have written to it.
-  const report::Descriptor file = report::Open(path, O_WRONLY | O_CREAT | O_APPEND, "append to");
+  const Descriptor file = report::Open(path, O_WRONLY | O_CREAT | O_APPEND, "append to");
   report::WriteAll(file.get(), text, path);
   return "";
 }
