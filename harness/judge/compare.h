@@ -36,6 +36,12 @@ struct Comparison {
 Comparison Compare(const CellData& data, int set, size_t rounding,
                    const std::vector<Output>& outputs, uint32_t poison);
 
+// Whether OUT is within its bound and the memory of all outputs is clean, without any figures: for
+// timed rounds, of which there are many. False with LSE or WEIGHTS among them, too: Compare has the
+// last word.
+bool IsRight(const CellData& data, int set, size_t rounding, const std::vector<Output>& outputs,
+             uint32_t poison);
+
 // Only whether bytes outside the tensor changed or elements still hold the poison: "" = clean.
 // Covers every row, not just those with a reference.
 std::string CheckMemory(const Output& output, uint32_t poison);
