@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The Eigen backend: sdpa from Eigen's matrix products, f32 arithmetic on f32, f16 and bf16 tensors
-// (Eigen has no 16-bit product, so those are converted block by block and gain no speed). Causal
-// masks of any offset, windows, key lengths and grouped heads; no boolean or additive mask and
-// no softcap.
+// (Eigen has no 16-bit product, so those are converted block by block and gain no speed).
+// Everything of abi.h but f64, and attention weights only from `unfused`.
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "attest/backend.hpp"
+#include "attest/softmax_row.hpp"
 #include "attest/thread_pool.hpp"
 #include "gemm.h"
 #include "plans.h"
-#include "softmax_row.h"
 
 namespace {
 
@@ -39,7 +38,7 @@ class EigenBackend : public attest::Backend {
     attest::eigen::WithIoType(dtype, [](auto) { return 0; });  // throws for others
     attest::Contract contract;
     contract.accumulate = ATTEST_FORMAT_F32;
-    contract.exp_relative_error = attest::eigen::kExp2RelativeError;
+    contract.exp_relative_error = attest::kExp2RelativeError;
     return contract;
   }
 
@@ -47,8 +46,6 @@ class EigenBackend : public attest::Backend {
     const attest_problem& problem = request.problem;
     if (problem.op != ATTEST_OP_SDPA) return "the eigen backend computes sdpa only";
     if (problem.dtype == ATTEST_F64) return "the eigen backend has no f64";
-    if (problem.attn_mask != ATTEST_MASK_NONE) return "no boolean or additive mask";
-    if (problem.softcap != 0) return "no softcap";
     if (request.variant == kFlash && (problem.outputs & ATTEST_OUTPUT_WEIGHTS))
       return "flash never holds the attention weights; eigen:unfused gives them";
     return std::nullopt;

@@ -6,15 +6,13 @@
 // its rows can see; inside, hidden keys get P = 0 exactly. Source of the recurrence: Dao,
 // FlashAttention-2 (arXiv 2307.08691), with O divided by the row sum once, at the end.
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numbers>
 #include <vector>
 
+#include "attest/score_row.hpp"
 #include "gemm.h"
 #include "plans.h"
 #include "rows.h"
-#include "softmax_row.h"
 
 namespace attest::eigen {
 namespace {
@@ -74,7 +72,7 @@ struct Scratch {
   Buffer q;    // [rows, head_size]
   Buffer s;    // [rows, keys]: scores, then P
   Buffer o;    // [rows, v_head_size], not yet divided by sum
-  Buffer max;  // [rows] of the unscaled scores so far
+  Buffer max;  // [rows] of the scores so far (scaled only where Scoring does it first)
   Buffer sum;  // [rows] of exp so far
   Buffer k;    // [keys, head_size] where K cannot be used in place
   Buffer v;
@@ -99,6 +97,7 @@ class FlashPlan : public Plan {
     k_ = GetTensor(tensors, ATTEST_ROLE_K);
     v_ = GetTensor(tensors, ATTEST_ROLE_V);
     out_ = GetTensor(tensors, ATTEST_ROLE_OUT);
+    if (problem_.attn_mask != ATTEST_MASK_NONE) mask_ = GetTensor(tensors, ATTEST_ROLE_MASK);
     if (problem_.has_kv_lengths) lengths_ = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
     if (problem_.outputs & ATTEST_OUTPUT_LSE) lse_ = GetTensor(tensors, ATTEST_ROLE_LSE);
   }
@@ -149,7 +148,7 @@ class FlashPlan : public Plan {
       const MatrixView s{scratch.s.data(), task.count, count, count};
       const ConstMatrixView q{scratch.q.data(), task.count, problem_.head_size, problem_.head_size};
       MultiplyTransposed(q, RowsOf<Io>(k_, task.b, task.kv_head, first, count, scratch.k), s);
-      for (int64_t row = 0; row < task.count; ++row) UpdateRow(row, first, s, scratch);
+      for (int64_t row = 0; row < task.count; ++row) UpdateRow(task, row, first, s, scratch);
       MultiplyAdd({s.data, s.rows, s.cols, s.stride},
                   RowsOf<Io>(v_, task.b, task.kv_head, first, count, scratch.v),
                   {scratch.o.data(), task.count, problem_.v_head_size, problem_.v_head_size});
@@ -159,15 +158,12 @@ class FlashPlan : public Plan {
 
   // Loads the block's queries, empties its sums, and finds the keys that its rows see together.
   KeySpan Start(const Task& task, Scratch<Io>& scratch) const {
-    // With a negative scale the sign goes into q, exactly, so that the largest product is the
-    // largest score.
-    const float sign = problem_.scale < 0 ? -1.0f : 1.0f;
     const int64_t kv_length = KvLength(problem_, &lengths_, task.b);
     KeySpan all{problem_.kv_sequence_length, 0};
     for (int64_t row = 0; row < task.count; ++row) {
       const int64_t i = QueryOf(task, row);
-      LoadRow(RowOf<Io>(q_, task.b, HeadOf(task, row), i), q_.strides[3], problem_.head_size, sign,
-              scratch.q.data() + row * problem_.head_size);
+      WidenRow(RowOf<Io>(q_, task.b, HeadOf(task, row), i), q_.strides[3], problem_.head_size,
+               scratch.q.data() + row * problem_.head_size);
       const KeySpan keys = scratch.visible[row] = VisibleKeys(problem_, kv_length, i);
       if (keys.begin < keys.end)
         all = {std::min(all.begin, keys.begin), std::max(all.end, keys.end)};
@@ -178,27 +174,34 @@ class FlashPlan : public Plan {
     return all;
   }
 
-  // Scores of one row against keys [first, first + s.cols) become P; max, sum and O follow.
-  void UpdateRow(int64_t row, int64_t first, MatrixView s, Scratch<Io>& scratch) const {
+  // Products of one row with keys [first, first + s.cols) become P; max, sum and O follow.
+  void UpdateRow(const Task& task, int64_t row, int64_t first, MatrixView s,
+                 Scratch<Io>& scratch) const {
     float* p = s.data + row * s.stride;
     const KeySpan keys = scratch.visible[row];
     const int64_t begin = std::clamp<int64_t>(keys.begin - first, 0, s.cols);
     const int64_t end = std::clamp<int64_t>(keys.end - first, begin, s.cols);
+    if (scoring_.has_steps())
+      scoring_.Apply<Io>(mask_, task.b, HeadOf(task, row), QueryOf(task, row), first + begin,
+                         end - begin, p + begin);
+    const float block_max = begin < end ? RowMax(p + begin, end - begin) : kMinusInfinity;
+    if (block_max == kMinusInfinity) {
+      std::fill(p, p + s.cols, 0.0f);
+      return;
+    }
     std::fill(p, p + begin, 0.0f);
     std::fill(p + end, p + s.cols, 0.0f);
-    if (begin == end) return;
     float& max = scratch.max.data()[row];
     float& sum = scratch.sum.data()[row];
-    const float block_max = RowMax(p + begin, end - begin);
     if (block_max > max) {
       if (sum > 0) {
-        const float shrink = Exp2((max - block_max) * exponent_factor_);
+        const float shrink = Exp2((max - block_max) * scoring_.exponent_factor());
         ScaleRow(scratch.o.data() + row * problem_.v_head_size, problem_.v_head_size, shrink);
         sum *= shrink;
       }
       max = block_max;
     }
-    sum += RowExp2(p + begin, end - begin, max, exponent_factor_);
+    sum += RowExp2(p + begin, end - begin, max, scoring_.exponent_factor());
   }
 
   void Finish(const Task& task, int64_t row, Scratch<Io>& scratch) const {
@@ -206,23 +209,21 @@ class FlashPlan : public Plan {
     const int64_t i = QueryOf(task, row);
     const float sum = scratch.sum.data()[row];
     const bool dead = sum == 0;  // saw no key; a NaN sum is not dead
-    StoreRow(scratch.o.data() + row * problem_.v_head_size, dead ? 0.0f : 1.0f / sum,
-             problem_.v_head_size, RowOf<Io>(out_, task.b, h, i), out_.strides[3]);
-    if (!(problem_.outputs & ATTEST_OUTPUT_LSE)) return;
-    const float scale = static_cast<float>(std::abs(problem_.scale));
-    *RowOf<float>(lse_, task.b, h, i) =
-        dead ? kMinusInfinity : scale * scratch.max.data()[row] + std::log(sum);
+    NarrowRow(scratch.o.data() + row * problem_.v_head_size, dead ? 0.0f : 1.0f / sum,
+              problem_.v_head_size, RowOf<Io>(out_, task.b, h, i), out_.strides[3]);
+    if (problem_.outputs & ATTEST_OUTPUT_LSE)
+      *RowOf<float>(lse_, task.b, h, i) =
+          dead ? kMinusInfinity : scoring_.Lse(scratch.max.data()[row], sum);
   }
 
   const attest_problem problem_;
   const BlockSizes block_;
-  // exp(scale x) = 2^(factor x)
-  const float exponent_factor_ = static_cast<float>(std::abs(problem_.scale) * std::numbers::log2e);
+  const Scoring scoring_{problem_};
   ThreadPool& pool_;
   const uint64_t bytes_;
   std::vector<Scratch<Io>> scratch_;  // one per thread
   std::vector<Task> tasks_;
-  attest_tensor q_{}, k_{}, v_{}, out_{}, lengths_{}, lse_{};
+  attest_tensor q_{}, k_{}, v_{}, out_{}, mask_{}, lengths_{}, lse_{};
 };
 
 }  // namespace

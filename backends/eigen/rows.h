@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rows of io tensors as f32 matrices: in place where the elements are f32 and contiguous, else
-// converted into a scratch buffer, one block at a time; and f32 rows stored back.
+// converted into a scratch buffer, one block at a time.
 #ifndef ATTEST_BACKENDS_EIGEN_ROWS_H_
 #define ATTEST_BACKENDS_EIGEN_ROWS_H_
 
@@ -12,7 +12,7 @@
 #include <new>
 #include <type_traits>
 
-#include "attest/half.hpp"
+#include "attest/convert_row.hpp"
 #include "attest/sdpa.hpp"
 #include "gemm.h"
 
@@ -49,17 +49,6 @@ int64_t ScratchFloats(const attest_tensor& tensor, int64_t count) {
   return InPlace<Io>(tensor) ? 0 : count * tensor.shape[3];
 }
 
-// One row of io elements as f32, times `factor`.
-template <typename Io>
-void LoadRow(const Io* row, int64_t step, int64_t count, float factor, float* out) {
-  for (int64_t c = 0; c < count; ++c) out[c] = factor * Widen(row[c * step]);
-}
-
-template <typename Io>
-void StoreRow(const float* row, float factor, int64_t count, Io* out, int64_t step) {
-  for (int64_t c = 0; c < count; ++c) Narrow(row[c] * factor, &out[c * step]);
-}
-
 // Rows [first, first + count) of [b, h] of a bound tensor as [count, shape[3]].
 template <typename Io>
 ConstMatrixView RowsOf(const attest_tensor& tensor, int64_t b, int64_t h, int64_t first,
@@ -70,8 +59,8 @@ ConstMatrixView RowsOf(const attest_tensor& tensor, int64_t b, int64_t h, int64_
       return {RowOf<float>(tensor, b, h, first), count, cols, tensor.strides[2]};
   }
   for (int64_t i = 0; i < count; ++i)
-    LoadRow(RowOf<Io>(tensor, b, h, first + i), tensor.strides[3], cols, 1.0f,
-            scratch.data() + i * cols);
+    WidenRow(RowOf<Io>(tensor, b, h, first + i), tensor.strides[3], cols,
+             scratch.data() + i * cols);
   return {scratch.data(), count, cols, cols};
 }
 

@@ -4,15 +4,13 @@
 // O = P V, with Eigen's products; f32 throughout. A thread holds S of one head, so memory is
 // O(threads * Lq * Lk): the contrast to eigen:flash, and what a user writes first.
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numbers>
 #include <vector>
 
+#include "attest/score_row.hpp"
 #include "gemm.h"
 #include "plans.h"
 #include "rows.h"
-#include "softmax_row.h"
 
 namespace attest::eigen {
 namespace {
@@ -63,6 +61,7 @@ class UnfusedPlan : public Plan {
     k_ = GetTensor(tensors, ATTEST_ROLE_K);
     v_ = GetTensor(tensors, ATTEST_ROLE_V);
     out_ = GetTensor(tensors, ATTEST_ROLE_OUT);
+    if (problem_.attn_mask != ATTEST_MASK_NONE) mask_ = GetTensor(tensors, ATTEST_ROLE_MASK);
     if (problem_.has_kv_lengths) lengths_ = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
     if (problem_.outputs & ATTEST_OUTPUT_LSE) lse_ = GetTensor(tensors, ATTEST_ROLE_LSE);
     if (problem_.outputs & ATTEST_OUTPUT_WEIGHTS)
@@ -97,40 +96,41 @@ class UnfusedPlan : public Plan {
     std::fill_n(o.data, rows * problem_.v_head_size, 0.0f);
     MultiplyAdd({s.data, rows, keys, keys}, RowsOf<Io>(v_, b, kv_head, 0, keys, scratch.v), o);
     for (int64_t row = 0; row < rows; ++row)
-      StoreRow(o.data + row * o.stride, 1.0f, problem_.v_head_size,
-               RowOf<Io>(out_, b, h, first + row), out_.strides[3]);
+      NarrowRow(o.data + row * o.stride, 1.0f, problem_.v_head_size,
+                RowOf<Io>(out_, b, h, first + row), out_.strides[3]);
   }
 
-  // Unscaled scores of query i against all keys become its attention weights; LSE and WEIGHTS
-  // follow.
+  // Products of query i with all keys become its attention weights; LSE and WEIGHTS follow.
   void Softmax(int64_t b, int64_t h, int64_t i, float* row) const {
+    constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
     const int64_t count = problem_.kv_sequence_length;
     const KeySpan keys = VisibleKeys(problem_, KvLength(problem_, &lengths_, b), i);
-    std::fill(row, row + keys.begin, 0.0f);
+    float* seen = row + keys.begin;
+    const int64_t seen_count = keys.end - keys.begin;
+    if (scoring_.has_steps()) scoring_.Apply<Io>(mask_, b, h, i, keys.begin, seen_count, seen);
+    std::fill(row, seen, 0.0f);
     std::fill(row + keys.end, row + count, 0.0f);
-    float lse = -std::numeric_limits<float>::infinity();
-    if (keys.begin < keys.end) {
-      float* seen = row + keys.begin;
-      const int64_t seen_count = keys.end - keys.begin;
-      if (problem_.scale < 0) ScaleRow(seen, seen_count, -1.0f);  // exact; the largest is the max
-      const float max = RowMax(seen, seen_count);
-      const float sum = RowExp2(seen, seen_count, max, exponent_factor_);
+    const float max = seen_count > 0 ? RowMax(seen, seen_count) : kMinusInfinity;
+    float lse = kMinusInfinity;
+    if (max == kMinusInfinity) {
+      std::fill(seen, row + keys.end, 0.0f);
+    } else {
+      const float sum = RowExp2(seen, seen_count, max, scoring_.exponent_factor());
       ScaleRow(seen, seen_count, 1.0f / sum);
-      lse = static_cast<float>(std::abs(problem_.scale)) * max + std::log(sum);
+      lse = scoring_.Lse(max, sum);
     }
     if (problem_.outputs & ATTEST_OUTPUT_LSE) *RowOf<float>(lse_, b, h, i) = lse;
     if (problem_.outputs & ATTEST_OUTPUT_WEIGHTS)
-      StoreRow(row, 1.0f, count, RowOf<Io>(weights_, b, h, i), weights_.strides[3]);
+      NarrowRow(row, 1.0f, count, RowOf<Io>(weights_, b, h, i), weights_.strides[3]);
   }
 
   const attest_problem problem_;
   const int64_t rows_;
-  // exp(scale x) = 2^(factor x)
-  const float exponent_factor_ = static_cast<float>(std::abs(problem_.scale) * std::numbers::log2e);
+  const Scoring scoring_{problem_};
   ThreadPool& pool_;
   const uint64_t bytes_;
   std::vector<Scratch<Io>> scratch_;  // one per thread
-  attest_tensor q_{}, k_{}, v_{}, out_{}, lengths_{}, lse_{}, weights_{};
+  attest_tensor q_{}, k_{}, v_{}, out_{}, mask_{}, lengths_{}, lse_{}, weights_{};
 };
 
 }  // namespace

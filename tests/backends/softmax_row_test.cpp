@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The declared error of the Eigen backend's exp, and row steps at every length around its vectors.
-#include "backends/eigen/softmax_row.h"
+// The declared error of exp and of tanh, and row steps at every length around its vectors.
+#include "attest/softmax_row.hpp"
 
 #include <bit>
 #include <cmath>
@@ -10,7 +10,7 @@
 
 #include "gtest/gtest.h"
 
-namespace attest::eigen {
+namespace attest {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -62,6 +62,33 @@ TEST(Rows, EveryLength) {
   }
 }
 
+TEST(Tanh, IsWithinFiveUnitsOfOne) {
+  double worst = 0;
+  for (uint32_t bits = 0; bits < 0x42000000u; bits += 101) {
+    const float x = std::bit_cast<float>(bits);
+    const float y = Tanh(Floats{} + x)[0];
+    const double error = std::abs(y - std::tanh(static_cast<double>(x)));
+    worst = error <= worst ? worst : error;  // a NaN replaces it and fails below
+    ASSERT_EQ(Tanh(Floats{} - x)[0], -y);
+  }
+  EXPECT_LE(worst, 5 * 0x1p-24);
+  EXPECT_EQ(Tanh(Floats{} + kInfinity)[0], 1.0f);
+  EXPECT_TRUE(std::isnan(Tanh(Floats{} + std::nanf(""))[0]));
+}
+
+TEST(Rows, SoftcapAtEveryLength) {
+  for (int64_t count = 1; count <= 40; ++count) {
+    std::vector<float> row(count + 1);
+    for (int64_t j = 0; j < count; ++j) row[j] = static_cast<float>((j * 37) % count) - 5.0f;
+    const std::vector<float> before = row;
+    row[count] = 1e30f;
+    SoftcapRow(row.data(), count, 7.5f);
+    for (int64_t j = 0; j < count; ++j)
+      EXPECT_NEAR(row[j], 7.5 * std::tanh(before[j] / 7.5), 7.5 * 0x1p-21);
+    EXPECT_EQ(row[count], 1e30f);
+  }
+}
+
 TEST(Rows, TheMaximumBecomesExactlyOne) {
   for (const float max : {1234.567f, -0.1f, 3e30f}) {
     std::vector<float> row(19, max);
@@ -71,4 +98,4 @@ TEST(Rows, TheMaximumBecomesExactlyOne) {
 }
 
 }  // namespace
-}  // namespace attest::eigen
+}  // namespace attest

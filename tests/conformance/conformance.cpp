@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // conformance BACKEND: every variant of one backend over the lengths and sizes that break kernels,
-// f32, through the real judge and worker. A variant may say `unsupported` only outside the core
-// that every backend has: full and causal sdpa with any offset, length, head size and grouping.
+// through the real judge and worker. A variant may say `unsupported` only outside the core that
+// every backend has: full and causal sdpa in f32 with any offset, length, head size and grouping.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -33,17 +33,24 @@ judge::Settings SettingsFor(const std::vector<Axes>& blocks) {
   return settings;
 }
 
-void ExpectAllPass(const std::vector<Axes>& blocks) {
+enum class Unsupported { kNever, kWithAReason };
+
+void ExpectAllPass(const std::vector<Axes>& blocks, Unsupported allowed = Unsupported::kNever) {
   const judge::Settings settings = SettingsFor(blocks);
   const judge::Outcome outcome = judge::RunSweep(settings, {});
   ASSERT_EQ(outcome.cells.size(), settings.cells.size());
   for (const report::CellRecord& cell : outcome.cells) {
     EXPECT_FALSE(cell.results.empty()) << cell.id;
-    for (const report::Result& result : cell.results)
+    for (const report::Result& result : cell.results) {
+      if (allowed == Unsupported::kWithAReason && result.verdict == report::Verdict::kUnsupported) {
+        EXPECT_NE(result.reason, "") << report::LabelOf(result) << " on " << cell.id;
+        continue;
+      }
       EXPECT_TRUE(report::IsVerified(result.verdict))
           << report::LabelOf(result) << " on " << cell.id << ": "
           << report::VerdictName(result.verdict) << " (" << result.reason << ")\n  "
           << result.reproduce;
+    }
   }
 }
 
@@ -74,15 +81,50 @@ TEST(Conformance, GroupedHeadsBatchesAndValueSizes) {
                   {"causal", "full,causal"}}});
 }
 
+const char* kAllData =
+    "normal,uniform01,uniform11,peaky,large_scores,offset_v,constant_v,rising,falling,cancelling,"
+    "tiny,range";
+
 TEST(Conformance, DataKinds) {
-  ExpectAllPass(
-      {{{"seq", "129"},
-        {"head-size", "64"},
-        {"heads", "2"},
-        {"causal", "full,causal"},
-        {"data",
-         "normal,uniform01,uniform11,peaky,large_scores,offset_v,constant_v,rising,falling,"
-         "cancelling,tiny,range"}}});
+  ExpectAllPass({{{"seq", "129"},
+                  {"head-size", "64"},
+                  {"heads", "2"},
+                  {"causal", "full,causal"},
+                  {"data", kAllData}}});
+}
+
+TEST(Conformance, OtherTypes) {
+  ExpectAllPass({{{"seq", "33,257"},
+                  {"head-size", "40,128"},
+                  {"heads", "4"},
+                  {"kv-heads", "2"},
+                  {"causal", "full,causal"},
+                  {"dtype", "f16,bf16,f64"},
+                  {"data", kAllData}}},
+                Unsupported::kWithAReason);
+}
+
+TEST(Conformance, MasksAndOtherOutputs) {
+  const Axes common = {{"seq", "33"},
+                       {"kv-len", "17,65"},
+                       {"heads", "4"},
+                       {"kv-heads", "2"},
+                       {"head-size", "40"},
+                       {"batch", "2"},
+                       {"dtype", "f32,f16,bf16"},
+                       {"layout", "bnsh,bsnh"}};
+  Axes masks = common;
+  masks.insert({{"mask", "none,boolean,additive"},
+                {"softcap", "0,5"},
+                {"causal", "full,-3"},
+                {"lse", "1"},
+                {"weights", "0,1"}});
+  Axes windows = common;
+  windows.insert({{"window", "5:3,0:0,7:-1,-1:2"},
+                  {"kv-lengths", "0,1"},
+                  {"mask", "none,boolean"},
+                  {"scale", "head,-0.3"}});
+  ExpectAllPass({masks, windows}, Unsupported::kWithAReason);
 }
 
 TEST(Conformance, MemoryLayouts) {

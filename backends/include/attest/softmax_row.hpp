@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Row steps of a softmax in f32: the maximum, and exp of the differences with their sum. Vectors
-// are the compiler's own (GCC and Clang vector extensions), one register wide: GCC 12 takes wider
-// ones apart lane by lane, ten times slower.
+// Row steps of a softmax in f32: softcap, the maximum, and exp of the differences with their sum.
+// For backends whose module is built per ISA level: vectors are the compiler's own (GCC and Clang
+// vector extensions), one register wide: GCC 12 takes wider ones apart lane by lane, ten times
+// slower.
 //
 // Exp2 is within 1.04e-7 of 2^x, relatively (kExp2RelativeError; over every float of (-126, 0] the
 // worst is 1.03e-7 without and 8.0e-8 with fused multiply-add), underflows gradually and reaches 0
 // at -151; 2^0 is exactly 1. Arguments are at most 0. 2^r on [-1/2, 1/2] is the minimax polynomial
 // of degree 6 (Remez exchange, relative error 1.9e-9).
-#ifndef ATTEST_BACKENDS_EIGEN_SOFTMAX_ROW_H_
-#define ATTEST_BACKENDS_EIGEN_SOFTMAX_ROW_H_
+#ifndef ATTEST_SOFTMAX_ROW_HPP_
+#define ATTEST_SOFTMAX_ROW_HPP_
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 
-namespace attest::eigen {
+namespace attest {
 
 #if defined(__AVX512F__)
 inline constexpr int kLanes = 16;
@@ -99,10 +100,31 @@ inline float RowExp2(float* row, int64_t count, float max, float factor) {
 
 inline float Exp2(float x) { return Exp2(Floats{} + x)[0]; }
 
+// tanh from exp(-2|x|): its absolute error is under 5 units of 2^-24, relative to 1 and not to the
+// result, which is what a softcap can lose (its scores are known to softcap * 2^-21).
+inline Floats Tanh(Floats x) {
+  constexpr float kMinusTwoLog2E = -2.88539008f;
+  const Floats size = x < 0.0f ? -x : x;
+  const Floats e = Exp2(size * kMinusTwoLog2E);
+  const Floats t = (1.0f - e) / (1.0f + e);
+  return x < 0.0f ? -t : t;
+}
+
+// Replaces every element by cap tanh(element / cap), cap > 0.
+inline void SoftcapRow(float* row, int64_t count, float cap) {
+  int64_t j = 0;
+  for (; j + kLanes <= count; j += kLanes) Store(Tanh(Load(row + j) / cap) * cap, row + j);
+  if (j == count) return;
+  Floats tail{};
+  std::memcpy(&tail, row + j, (count - j) * sizeof(float));
+  tail = Tanh(tail / cap) * cap;
+  std::memcpy(row + j, &tail, (count - j) * sizeof(float));
+}
+
 inline void ScaleRow(float* row, int64_t count, float factor) {
   for (int64_t j = 0; j < count; ++j) row[j] *= factor;
 }
 
-}  // namespace attest::eigen
+}  // namespace attest
 
-#endif  // ATTEST_BACKENDS_EIGEN_SOFTMAX_ROW_H_
+#endif  // ATTEST_SOFTMAX_ROW_HPP_
