@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The cpu backend: own kernels for sdpa on Highway's vectors, with every mask, window, length,
+// softcap, layout and grouping of abi.h, in f32; f16 and bf16 tensors are converted a panel at a
+// time and computed in f32. No attention weights: no variant holds the matrix of scores.
+#include <memory>
+#include <string>
+
+#include "attest/backend.hpp"
+#include "attest/thread_pool.hpp"
+#include "plans.h"
+#include "simd.h"
+
+namespace {
+
+class CpuBackend : public attest::Backend {
+ public:
+  static constexpr const char* kName = "cpu";
+
+  void Configure(const attest_settings& settings) override {
+    pool_ = std::make_unique<attest::ThreadPool>(settings.threads);
+  }
+
+  attest::BackendInfo Info() override {
+    return {std::string("own kernels on Highway, ") + hwy::TargetName(HWY_TARGET),
+            std::to_string(HWY_MAJOR) + "." + std::to_string(HWY_MINOR) + "." +
+                std::to_string(HWY_PATCH),
+            "std::thread"};
+  }
+
+  std::vector<attest::Variant> Variants() override {
+    return {{"flash", "blocks of queries x panels of keys, scores in registers, O(1) memory in L",
+             "flash"}};
+  }
+
+  attest::Contract ContractOf(uint32_t, int32_t dtype) override {
+    if (dtype != ATTEST_F32 && dtype != ATTEST_F16 && dtype != ATTEST_BF16)
+      throw attest::Unsupported(kTypes);
+    attest::Contract contract;
+    contract.accumulate = ATTEST_FORMAT_F32;
+    contract.exp_relative_error = attest::cpu::kExp2RelativeError;
+    return contract;
+  }
+
+  std::optional<std::string> WhyUnsupported(const attest::Request& request) override {
+    const attest_problem& problem = request.problem;
+    if (problem.op != ATTEST_OP_SDPA) return "the cpu backend computes sdpa only";
+    if (problem.dtype == ATTEST_F64) return kTypes;
+    if (problem.outputs & ATTEST_OUTPUT_WEIGHTS)
+      return "no variant of cpu holds the attention weights; eigen:unfused gives them";
+    return std::nullopt;
+  }
+
+  attest::Workspace WorkspaceOf(const attest::Request& request) override {
+    return {attest::cpu::FlashBytes(request, pool_->threads()), 0};
+  }
+
+  std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
+    return attest::cpu::MakeFlashPlan(request, *pool_);
+  }
+
+ private:
+  static constexpr const char* kTypes = "the cpu backend knows the io types f32, f16 and bf16";
+  std::unique_ptr<attest::ThreadPool> pool_;
+};
+
+}  // namespace
+
+ATTEST_BACKEND(CpuBackend)

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// cpu:flash. A task is a block of up to 384 query rows of one head. It walks panels of 64 keys: a
+// panel of K is packed once and used by all tiles of 6 rows, so that panel and V stay in L1. Memory
+// O(threads x block), no matrix of scores. Panels that no row of a tile sees are skipped. Source of
+// the recurrence: Dao, FlashAttention-2 (arXiv 2307.08691).
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "attest/sdpa.hpp"
+#include "pack.h"
+#include "plans.h"
+#include "shape.h"
+#include "tile.h"
+
+namespace attest::cpu {
+namespace {
+
+constexpr int64_t kBlockRows = 384;  // more rows use a packed panel longer, but share it worse
+constexpr int64_t kLeastRows = 48;   // below, packing costs more than idle threads
+
+struct Span {
+  int begin, end;            // keys that some row of a tile sees
+  int full_begin, full_end;  // keys that every row sees
+};
+
+// Query rows of a task: enough tasks for all threads, blocks of nearly equal size.
+int64_t BlockRows(const attest_problem& problem, unsigned threads) {
+  const int64_t length = problem.q_sequence_length;
+  const int64_t heads = problem.batch_size * problem.q_num_heads;
+  const int64_t wanted = (2 * threads + heads - 1) / heads;
+  const int64_t blocks = std::max((length + kBlockRows - 1) / kBlockRows,
+                                  std::min(wanted, (length + kLeastRows - 1) / kLeastRows));
+  return ((length + blocks - 1) / blocks + kRows - 1) / kRows * kRows;
+}
+
+// One thread's scratch. Parts that stand for tensors are there where those cannot be used in place.
+struct Scratch {
+  Scratch(const attest_problem& problem, Tensors tensors, int64_t rows, Layout& layout)
+      : panel(layout.Take<float>(kPanelKeys * problem.head_size)),
+        p(layout.Take<float>(kRows * kPanelKeys)),
+        sums(layout.Take<float>(rows * kLanes)),
+        shifts(layout.Take<float>(rows)),
+        spans(layout.Take<Span>(rows / kRows)),
+        unsettled(layout.Take<uint8_t>(rows / kRows)) {
+    const auto copy = [&](int32_t role, bool scalar, int64_t count) {
+      const attest_tensor& tensor = GetTensor(tensors, role);
+      return InPlace(tensor, scalar) ? nullptr
+                                     : layout.Take<float>(count * PaddedColumns(tensor.shape[3]));
+    };
+    q = copy(ATTEST_ROLE_Q, true, rows);
+    keys = copy(ATTEST_ROLE_K, true, kPanelKeys);
+    values = copy(ATTEST_ROLE_V, false, kPanelKeys);
+    out = copy(ATTEST_ROLE_OUT, false, rows);
+  }
+
+  float *panel, *p, *sums, *shifts;
+  Span* spans;
+  uint8_t* unsettled;
+  float *q, *keys, *values, *out;
+};
+
+uint64_t ScratchBytes(const attest_problem& problem, Tensors tensors, int64_t rows) {
+  Layout layout(nullptr);
+  Scratch(problem, tensors, rows, layout);
+  return layout.bytes();
+}
+
+class FlashPlan : public Plan {
+ public:
+  FlashPlan(const Request& request, ThreadPool& pool)
+      : problem_(request.problem),
+        element_bytes_(ElementBytes(problem_.dtype)),
+        rows_(BlockRows(problem_, pool.threads())),
+        blocks_((problem_.q_sequence_length + rows_ - 1) / rows_),
+        factor_(ScoreFactor(problem_)),
+        pool_(pool) {
+    const uint64_t bytes = ScratchBytes(problem_, request.tensors, rows_);
+    for (unsigned thread = 0; thread < pool.threads(); ++thread) {
+      memory_.emplace_back(bytes);
+      Layout layout(memory_.back().data());
+      scratch_.emplace_back(problem_, request.tensors, rows_, layout);
+    }
+    bytes_ = bytes * pool.threads();
+  }
+
+  void Bind(Tensors tensors) override {
+    operands_ = OperandsOf(problem_, tensors);
+    rules_ = RulesOf(problem_, operands_);
+  }
+
+  // Heads lie innermost and blocks of late queries come first: under a causal mask those are long.
+  void Run() override {
+    const int64_t heads = problem_.batch_size * problem_.q_num_heads;
+    pool_.Run(heads * blocks_, [&](int64_t task, unsigned thread) {
+      const int64_t head = problem_.is_causal ? task % heads : task / blocks_;
+      const int64_t block = problem_.is_causal ? blocks_ - 1 - task / heads : task % blocks_;
+      Compute(head / problem_.q_num_heads, head % problem_.q_num_heads, block * rows_,
+              scratch_[thread]);
+    });
+  }
+
+  PlanInfo Info() override {
+    return {"flash " + std::to_string(rows_) + "x" + std::to_string(kPanelKeys) + " (" +
+                hwy::TargetName(HWY_TARGET) + ")",
+            bytes_, 0};
+  }
+
+ private:
+  // Fills the spans of all tiles. Both ends of a row's keys never fall from row to row, so a tile's
+  // first and last row decide.
+  Span MakeSpans(int64_t kv_length, int64_t first, int64_t count, Scratch& scratch) const {
+    Span all{static_cast<int>(problem_.kv_sequence_length), 0, 0, 0};
+    for (int64_t row = 0; row < count; row += kRows) {
+      const int64_t last = std::min(row + kRows, count) - 1;
+      const KeySpan low = VisibleKeys(problem_, kv_length, first + row);
+      const KeySpan high = VisibleKeys(problem_, kv_length, first + last);
+      Span& span = scratch.spans[row / kRows];
+      span = {static_cast<int>(low.begin), static_cast<int>(high.end), static_cast<int>(high.begin),
+              static_cast<int>(low.end)};
+      scratch.unsettled[row / kRows] = 1;
+      if (span.begin >= span.end) continue;
+      all.begin = std::min(all.begin, span.begin);
+      all.end = std::max(all.end, span.end);
+    }
+    all.begin = all.begin / kPanelKeys * kPanelKeys;
+    return all;
+  }
+
+  void Compute(int64_t b, int64_t h, int64_t first, Scratch& scratch) const {
+    const int64_t count = std::min(rows_, problem_.q_sequence_length - first);
+    const int64_t kv_length = KvLength(problem_, &operands_.lengths, b);
+    Tile tile = Start(b, h, first, count, scratch);
+    const Rows q{tile.q, tile.q_stride}, out{tile.out, tile.out_stride};
+    const Span all = MakeSpans(kv_length, first, count, scratch);
+    for (int key = all.begin; key < all.end; key += kPanelKeys) {
+      LoadPanel(b, h, key, std::min(kPanelKeys, all.end - key), scratch, tile);
+      for (int64_t row = 0; row < count; row += kRows) {
+        const Span& span = scratch.spans[row / kRows];
+        Prefetch(b, h, key + kPanelKeys, all.end, row, count);
+        if (key >= span.end || key + kPanelKeys <= span.begin) continue;
+        tile.q = q.data + row * q.stride;
+        tile.out = const_cast<float*>(out.data) + row * out.stride;
+        tile.sums = scratch.sums + row * kLanes;
+        tile.shifts = scratch.shifts + row;
+        tile.unsettled = scratch.unsettled + row / kRows;
+        tile.rows = static_cast<int>(std::min<int64_t>(kRows, count - row));
+        SetKeys(b, h, first + row, kv_length, key, span, tile);
+        ComputeTile(tile);
+      }
+    }
+    Finish(b, h, first, count, out, scratch);
+  }
+
+  // What all tiles of a task share.
+  Tile Start(int64_t b, int64_t h, int64_t first, int64_t count, Scratch& scratch) const {
+    Tile tile{};
+    tile.depth = static_cast<int>(problem_.head_size);
+    tile.value_size = static_cast<int>(problem_.v_head_size);
+    tile.p = scratch.p;
+    const attest_tensor& q = operands_.q;
+    void* q_row = AddressOf(q, element_bytes_, b, h, first);
+    if (scratch.q != nullptr)
+      LoadRows(q_row, q.dtype, q.strides[2], q.strides[3], count, tile.depth, scratch.q);
+    tile.q = scratch.q != nullptr ? scratch.q : static_cast<const float*>(q_row);
+    tile.q_stride = scratch.q != nullptr ? PaddedColumns(tile.depth) : q.strides[2];
+    const attest_tensor& out = operands_.out;
+    tile.out = scratch.out != nullptr ? scratch.out : RowOf<float>(out, b, h, first);
+    tile.out_stride = scratch.out != nullptr ? PaddedColumns(tile.value_size) : out.strides[2];
+    tile.rules = HasRules(problem_) ? &rules_ : nullptr;
+    std::fill_n(scratch.sums, count * kLanes, 0.0f);
+    std::fill_n(scratch.shifts, count, 0.0f);
+    return tile;
+  }
+
+  void LoadPanel(int64_t b, int64_t h, int64_t key, int count, Scratch& scratch, Tile& tile) const {
+    const int64_t kv_head = h / (problem_.q_num_heads / problem_.kv_num_heads);
+    const auto rows = [&](const attest_tensor& tensor, float* copy) {
+      void* row = AddressOf(tensor, element_bytes_, b, kv_head, key);
+      if (copy == nullptr) return Rows{static_cast<const float*>(row), tensor.strides[2]};
+      LoadRows(row, tensor.dtype, tensor.strides[2], tensor.strides[3], count, tensor.shape[3],
+               copy);
+      return Rows{copy, PaddedColumns(tensor.shape[3])};
+    };
+    PackKeys(rows(operands_.k, scratch.keys), count, tile.depth, factor_, scratch.panel);
+    const Rows values = rows(operands_.v, scratch.values);
+    tile.keys = scratch.panel;
+    tile.values = values.data;
+    tile.value_stride = values.stride;
+  }
+
+  // The part of panel `key` that belongs to a tile, and which of its keys the rows see.
+  void SetKeys(int64_t b, int64_t h, int64_t i, int64_t kv_length, int key, const Span& span,
+               Tile& tile) const {
+    tile.first = key <= span.begin;
+    tile.last = key + kPanelKeys >= span.end;
+    tile.key_count = std::min(kPanelKeys, span.end - key);
+    tile.masked = span.full_begin > key || span.full_end < key + kPanelKeys;
+    if (!tile.masked && tile.rules == nullptr) return;
+    for (int row = 0; row < tile.rows; ++row) {
+      const KeySpan keys = VisibleKeys(problem_, kv_length, i + row);
+      tile.begin[row] = static_cast<int>(keys.begin) - key;
+      tile.end[row] = static_cast<int>(keys.end) - key;
+    }
+    if (rules_.mask == ATTEST_MASK_NONE) return;
+    const attest_tensor& mask = operands_.mask;
+    const int64_t bytes = mask.dtype == ATTEST_BOOL ? 1 : element_bytes_;
+    tile.mask = AddressOf(mask, bytes, b, h, i) + bytes * key * mask.strides[3];
+  }
+
+  // Asks for a tile's share of the next panel, so that loads spread over the panel's time.
+  void Prefetch(int64_t b, int64_t h, int key, int end, int64_t row, int64_t count) const {
+    constexpr int64_t kLine = 64;
+    const int64_t kv_head = h / (problem_.q_num_heads / problem_.kv_num_heads);
+    const int64_t last = std::min<int64_t>(key + (row + kRows) * kPanelKeys / count, end);
+    for (int64_t next = key + row * kPanelKeys / count; next < last; ++next)
+      for (const attest_tensor* tensor : {&operands_.k, &operands_.v}) {
+        const char* from = AddressOf(*tensor, element_bytes_, b, kv_head, next);
+        const int64_t bytes = tensor->shape[3] * element_bytes_;
+        for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(from + at, 0, 2);
+      }
+  }
+
+  // Rows that saw no panel, LSE, and rows that were computed in scratch.
+  void Finish(int64_t b, int64_t h, int64_t first, int64_t count, Rows out,
+              const Scratch& scratch) const {
+    for (int64_t row = 0; row < count; ++row) {
+      const Span& span = scratch.spans[row / kRows];
+      if (span.begin >= span.end)
+        std::fill_n(const_cast<float*>(out.data) + row * out.stride, problem_.v_head_size, 0.0f);
+      if (problem_.outputs & ATTEST_OUTPUT_LSE)
+        *RowOf<float>(operands_.lse, b, h, first + row) =
+            LogSumExp(Sum(hn::Load(kTag, scratch.sums + row * kLanes)), scratch.shifts[row]);
+    }
+    if (scratch.out == nullptr) return;
+    StoreRows(out.data, out.stride, count, problem_.v_head_size,
+              AddressOf(operands_.out, element_bytes_, b, h, first), problem_.dtype,
+              operands_.out.strides[2], operands_.out.strides[3]);
+  }
+
+  const attest_problem problem_;
+  const int64_t element_bytes_;
+  const int64_t rows_;  // of a block
+  const int64_t blocks_;
+  const float factor_;
+  ThreadPool& pool_;
+  std::vector<Memory> memory_;
+  std::vector<Scratch> scratch_;
+  uint64_t bytes_ = 0;
+  Operands operands_;
+  ScoreRules rules_;
+};
+
+}  // namespace
+
+uint64_t FlashBytes(const Request& request, unsigned threads) {
+  return threads *
+         ScratchBytes(request.problem, request.tensors, BlockRows(request.problem, threads));
+}
+
+std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool) {
+  return std::make_unique<FlashPlan>(request, pool);
+}
+
+}  // namespace attest::cpu

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ATTEST_BACKENDS_CPU_PLANS_H_
+#define ATTEST_BACKENDS_CPU_PLANS_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "attest/backend.hpp"
+#include "attest/thread_pool.hpp"
+
+namespace attest::cpu {
+
+// Bytes that the plan will hold, and the plan. Throw Unsupported for other io types.
+uint64_t FlashBytes(const Request& request, unsigned threads);
+std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool);
+
+}  // namespace attest::cpu
+
+#endif  // ATTEST_BACKENDS_CPU_PLANS_H_

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shape.h"
+
+#include <cmath>
+#include <cstring>
+#include <new>
+#include <numbers>
+
+namespace attest::cpu {
+
+Operands OperandsOf(const attest_problem& problem, Tensors tensors) {
+  Operands operands;
+  operands.q = GetTensor(tensors, ATTEST_ROLE_Q);
+  operands.k = GetTensor(tensors, ATTEST_ROLE_K);
+  operands.v = GetTensor(tensors, ATTEST_ROLE_V);
+  operands.out = GetTensor(tensors, ATTEST_ROLE_OUT);
+  if (problem.outputs & ATTEST_OUTPUT_LSE) operands.lse = GetTensor(tensors, ATTEST_ROLE_LSE);
+  if (problem.attn_mask != ATTEST_MASK_NONE) operands.mask = GetTensor(tensors, ATTEST_ROLE_MASK);
+  if (problem.has_kv_lengths) operands.lengths = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
+  return operands;
+}
+
+bool InPlace(const attest_tensor& tensor, bool scalar) {
+  return tensor.dtype == ATTEST_F32 && tensor.strides[3] == 1 &&
+         (scalar || kMaskedMemory || tensor.shape[3] % kLanes == 0);
+}
+
+float ScoreFactor(const attest_problem& problem) {
+  const double factor = problem.scale * std::numbers::log2e;
+  return static_cast<float>(problem.softcap > 0 ? 2 * factor / problem.softcap : factor);
+}
+
+bool HasRules(const attest_problem& problem) {
+  return problem.softcap > 0 || problem.attn_mask != ATTEST_MASK_NONE;
+}
+
+ScoreRules RulesOf(const attest_problem& problem, const Operands& operands) {
+  return {static_cast<float>(problem.softcap), problem.attn_mask, operands.mask.dtype,
+          operands.mask.strides[2], operands.mask.strides[3]};
+}
+
+float LogSumExp(float sum, float shift) {
+  if (sum == 0) return kMinusInfinity;
+  return static_cast<float>((std::log2(static_cast<double>(sum)) - static_cast<double>(shift)) *
+                            std::numbers::ln2);
+}
+
+Memory::Memory(uint64_t bytes) {
+  constexpr uint64_t kPage = 4096;
+  const uint64_t whole = (bytes + kPage - 1) / kPage * kPage;
+  if (whole == 0) return;
+  data_.reset(static_cast<char*>(std::aligned_alloc(kPage, whole)));
+  if (data_ == nullptr) throw std::bad_alloc();
+  std::memset(data_.get(), 0, whole);
+}
+
+}  // namespace attest::cpu

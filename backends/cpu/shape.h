@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What both variants need around their loops: the tensors of a plan, factors of its scores, and
+// scratch memory that is allocated once.
+#ifndef ATTEST_BACKENDS_CPU_SHAPE_H_
+#define ATTEST_BACKENDS_CPU_SHAPE_H_
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+#include "attest/backend.hpp"
+#include "tile.h"
+
+namespace attest::cpu {
+
+// The tensors of a plan; absent ones have no data.
+struct Operands {
+  attest_tensor q{}, k{}, v{}, out{}, lse{}, mask{}, lengths{};
+};
+Operands OperandsOf(const attest_problem& problem, Tensors tensors);
+
+// Whether kernels can read (write) rows of that tensor where they lie: f32, contiguous, and no row
+// ends in a part of a vector that this instruction set cannot leave out. `scalar`: rows are read
+// one element at a time, which asks for no whole vectors.
+bool InPlace(const attest_tensor& tensor, bool scalar);
+
+// Address of element [b, h, i, 0] of a tensor of any io type.
+inline char* AddressOf(const attest_tensor& tensor, int64_t bytes, int64_t b, int64_t h,
+                       int64_t i) {
+  return static_cast<char*>(tensor.data) +
+         bytes * (b * tensor.strides[0] + h * tensor.strides[1] + i * tensor.strides[2]);
+}
+
+// What q.k is multiplied by when keys are packed, so that scores are exponents of 2 (with softcap:
+// twice the argument of tanh).
+float ScoreFactor(const attest_problem& problem);
+
+// Softcap and masks, and whether the problem has any.
+ScoreRules RulesOf(const attest_problem& problem, const Operands& operands);
+bool HasRules(const attest_problem& problem);
+
+// log of the sum of exp(score): from the sum of 2^(score - m) and -m.
+float LogSumExp(float sum, float shift);
+
+// Memory on a page's boundary, zeroed so that its pages exist before anything is timed.
+class Memory {
+ public:
+  explicit Memory(uint64_t bytes);
+  char* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(char* data) const { std::free(data); }
+  };
+  std::unique_ptr<char, Free> data_;
+};
+
+// Lays out parts of one allocation: sizes first (base = nullptr), addresses afterwards.
+class Layout {
+ public:
+  explicit Layout(char* base) : base_(base) {}
+  template <typename T>
+  T* Take(int64_t count) {
+    constexpr uint64_t kLine = 64;
+    T* part = base_ == nullptr ? nullptr : reinterpret_cast<T*>(base_ + bytes_);
+    bytes_ += (static_cast<uint64_t>(count) * sizeof(T) + kLine - 1) / kLine * kLine;
+    return part;
+  }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  char* base_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace attest::cpu
+
+#endif  // ATTEST_BACKENDS_CPU_SHAPE_H_

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Vectors of this module's instruction set (Highway), the register tile that fits it, and exp2.
+//
+// Exp2 is within 1.2e-7 of 2^x, relatively, for x in [-126, 127); 2^0 is exactly 1 and 2^-inf
+// exactly 0. Below -126 it underflows: gradually with AVX-512, else to at most 2^-126. 2^r on [0,
+// 1) is a minimax polynomial of degree 6 (Remez exchange, relative error 1.9e-9).
+#ifndef ATTEST_BACKENDS_CPU_SIMD_H_
+#define ATTEST_BACKENDS_CPU_SIMD_H_
+
+#include <cstdint>
+#include <limits>
+
+#include "hwy/highway.h"
+
+namespace attest::cpu {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using FloatTag = hn::ScalableTag<float>;
+using Vec = hn::Vec<FloatTag>;
+
+inline constexpr FloatTag kTag{};
+inline constexpr int kLanes = HWY_LANES(float);
+
+// 6 rows x 4 vectors leave 8 of 32 registers for operands; 6 x 2 leave 4 of 16.
+inline constexpr int kRows = 6;
+inline constexpr int kVectors = kLanes == 16 || HWY_TARGET == HWY_NEON ? 4 : 2;
+
+inline constexpr int kPanelKeys = 64;  // keys whose K and V stay in L1 for a block of queries
+inline constexpr int kGroupKeys = kVectors * kLanes;  // keys of one register tile
+static_assert(kPanelKeys % kGroupKeys == 0);
+
+// Whether a masked load or store leaves the memory of hidden lanes alone.
+inline constexpr bool kMaskedMemory = HWY_MEM_OPS_MIGHT_FAULT == 0;
+
+inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+inline constexpr double kExp2RelativeError = 1.2e-7;
+
+HWY_INLINE Vec Exp2(Vec x) {
+#if HWY_TARGET <= HWY_AVX3
+  const Vec r{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+#else
+  x = hn::Max(x, hn::Set(kTag, -127.0f));
+  const Vec floor = hn::Floor(x);
+  const Vec r = hn::Sub(x, floor);
+#endif
+  Vec p = hn::MulAdd(hn::Set(kTag, 2.17022549e-4f), r, hn::Set(kTag, 1.24396884e-3f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, 9.67884064e-3f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, 5.54833412e-2f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, 2.40229830e-1f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, 6.93147004e-1f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, 1.0f));
+#if HWY_TARGET <= HWY_AVX3
+  return Vec{_mm512_scalef_ps(p.raw, x.raw)};
+#else
+  const hn::RebindToSigned<FloatTag> integers;
+  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(integers, floor));
+  return hn::BitCast(kTag, hn::Add(hn::BitCast(integers, p), exponent));
+#endif
+}
+
+// 2^x of one number, the same bits as a lane of Exp2.
+inline float Exp2(float x) { return hn::GetLane(Exp2(hn::Set(kTag, x))); }
+
+inline float Sum(Vec v) { return hn::GetLane(hn::SumOfLanes(kTag, v)); }
+inline float Max(Vec v) { return hn::GetLane(hn::MaxOfLanes(kTag, v)); }
+
+}  // namespace attest::cpu
+
+#endif  // ATTEST_BACKENDS_CPU_SIMD_H_
