@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "hwy/highway.h"
+#include <hwy/highway.h>
 
 namespace attest::cpu {
 

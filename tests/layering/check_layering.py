@@ -43,6 +43,7 @@ LIBRARIES = {
     "pugixml": ("harness/report/",),
     "CLI/": ("harness/cli/",),
     "Eigen/": ("backends/eigen/",),
+    "hwy/": ("backends/cpu/",),
     "oneapi/": ("backends/onednn/",),
     "dnnl": ("backends/onednn/",),
     "CL/": ("backends/opencl/",),
@@ -53,6 +54,8 @@ LIBRARIES = {
 ONE_FOLDER = ("hwloc", "onnx/", "google/protobuf/")
 # The one place where the harness may name a backend, exactly so: the default of --baseline.
 BASELINE = "eigen:unfused"
+# Backends whose name is also a word for the machine: only with a variant do they mean the backend.
+MACHINE_WORDS = ("cpu",)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
@@ -123,7 +126,8 @@ def check_one_folder(sources):
 
 def check_backend_names(sources, names):
     """No string literal of the harness names a backend, but for the one default baseline."""
-    pattern = re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, names)) + r")(?![\w-])")
+    words = (re.escape(name) + (r"(?=:\w)" if name in MACHINE_WORDS else "") for name in names)
+    pattern = re.compile(r"(?<![\w-])(?:" + "|".join(words) + r")(?![\w-])")
     baselines = []
     for path, text in sources.items():
         for literal in literals(text) if path.startswith("harness/") and names else []:

@@ -18,11 +18,12 @@ CLEAN = {
     "backends/include/attest/abi.h": SPDX + "#include <stdint.h>\n",
     "backends/fast/fast.cpp": SPDX + '#include <fastlib.h>\n#include "attest/backend.hpp"\n#include "tile.h"\n',
     "backends/fast/tile.h": SPDX,
+    "backends/cpu/cpu.cpp": SPDX + "#include <hwy/highway.h>\n",
     "reference/oracle.h": SPDX + '#include "attest/abi.h"\n',
     "harness/core/cell.h": SPDX + '#include "reference/oracle.h"\n',
     "harness/worker/timing.cpp": SPDX + "#include <benchmark/benchmark.h>\nvoid F() { dlopen(0, 0); }\n",
     "harness/worker/protocol.h": SPDX,
-    "harness/judge/round.cpp": SPDX + '#include "harness/worker/protocol.h"\n// the fast backend\n',
+    "harness/judge/round.cpp": SPDX + '#include "harness/worker/protocol.h"\n// the fast backend\nauto s = "cpu";\n',
     "harness/cli/run.cpp": SPDX + '#include <CLI/CLI.hpp>\nconst char* b = "eigen:unfused";\n',
     "tests/core/cell_test.cpp": SPDX + '#include "harness/core/cell.h"\n#include <nlohmann/json.hpp>\n',
 }
@@ -45,6 +46,7 @@ PLANTED = [
     ("harness/core/cell.h", "#include <Eigen/Core>\n", "only backends/eigen/ may include"),
     ("harness/judge/round.cpp", 'auto s = "fast";\n', 'names a backend: "fast"'),
     ("harness/judge/round.cpp", 'auto s = "use fast:flash@1";\n', "names a backend"),
+    ("harness/judge/round.cpp", 'auto s = "cpu:flash";\n', 'names a backend: "cpu:flash"'),
     ("harness/judge/round.cpp", 'auto s = "eigen:unfused";\n', "stands in more than one place"),
     ("harness/judge/round.cpp", "void G() { dlopen(0, 1); }\n", "only the worker loads plugins"),
     ("harness/judge/round.cpp", "\n" * 400, "more than 400"),
@@ -69,7 +71,7 @@ def run(extra):
 
 class Layering(unittest.TestCase):
     def test_clean_tree_has_no_violation(self):
-        self.assertEqual(run({}), ([], 10))
+        self.assertEqual(run({}), ([], 11))
 
     def test_every_planted_violation_is_found_alone(self):
         for name, text, expected in PLANTED:
