@@ -30,6 +30,8 @@ std::string Suffix(const Cell& cell) {
   if (p.softcap != 0) text += fmt::format("/softcap{}", p.softcap);
   if (p.attn_mask == ATTEST_MASK_BOOLEAN) text += "/mask-bool";
   if (p.attn_mask == ATTEST_MASK_ADDITIVE) text += "/mask-add";
+  if (cell.mask_shape != MaskShape::kShared)
+    text += fmt::format("-{}", MaskShapeName(cell.mask_shape));
   if (p.has_kv_lengths) text += "/kv-lengths";
   if (cell.layout != Layout::kBnsh) text += fmt::format("/{}", LayoutName(cell.layout));
   if (p.outputs & ATTEST_OUTPUT_LSE) text += "/lse";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A cell: one problem of a sweep with its data kind, and its stable name. Knows no backend.
+// A cell: one problem of a sweep with its memory and its data kind, and its stable name. Knows no
+// backend.
 #ifndef ATTEST_HARNESS_CORE_CELL_H_
 #define ATTEST_HARNESS_CORE_CELL_H_
 
@@ -18,6 +19,7 @@ namespace attest {
 struct Cell {
   attest_problem problem = DefaultProblem();
   Layout layout = Layout::kBnsh;
+  MaskShape mask_shape = MaskShape::kShared;  // kShared where there is no mask
   std::string data = "normal";
   uint64_t seed = 1;  // no part of the name
 };

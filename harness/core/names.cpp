@@ -27,6 +27,10 @@ constexpr std::array<std::string_view, 6> kFormats = {"none", "f64", "f32", "tf3
 constexpr std::array<std::string_view, 3> kMasks = {"none", "boolean", "additive"};
 constexpr std::array<std::string_view, 4> kStructures = {"full", "tied_qk", "parameter_free",
                                                          "mean_pool"};
+constexpr std::array<std::string_view, kLayoutCount> kLayouts = {"bnsh", "bsnh", "bnsh_padded",
+                                                                 "bsnh_padded"};
+constexpr std::array<std::string_view, kMaskShapeCount> kMaskShapes = {"shared", "head", "batch",
+                                                                       "full", "keys"};
 constexpr std::array<std::string_view, 19> kRoles = {
     "",   "q",  "k",  "v",  "mask", "kv_lengths", "x",   "x_kv", "wq",     "wk",
     "wv", "wo", "bq", "bk", "bv",   "bo",         "out", "lse",  "weights"};
@@ -42,7 +46,12 @@ std::string_view StructureName(int32_t structure) {
   return Word(kStructures, structure, "structure");
 }
 std::string_view RoleName(int32_t role) { return Word(kRoles, role, "tensor role"); }
-std::string_view LayoutName(Layout layout) { return layout == Layout::kBnsh ? "bnsh" : "bsnh"; }
+std::string_view LayoutName(Layout layout) {
+  return Word(kLayouts, static_cast<int64_t>(layout), "memory layout");
+}
+std::string_view MaskShapeName(MaskShape shape) {
+  return Word(kMaskShapes, static_cast<int64_t>(shape), "mask shape");
+}
 
 int32_t DtypeFromName(std::string_view name) {
   for (size_t i = 1; i < kDtypes.size(); ++i)

@@ -129,9 +129,26 @@ void Op(std::string_view axis, const std::string& text, Cell&) {
   if (text != OpName(ATTEST_OP_SDPA)) UnknownValue(axis, text, {"sdpa"});
 }
 
+// The enumerator whose word the text is.
+template <typename Enum>
+Enum Named(std::string_view axis, const std::string& text, int count,
+           std::string_view (*name_of)(Enum)) {
+  std::vector<std::string> words;
+  for (int n = 0; n < count; ++n) {
+    words.emplace_back(name_of(static_cast<Enum>(n)));
+    if (text == words.back()) return static_cast<Enum>(n);
+  }
+  UnknownValue(axis, text, words);
+}
+
 void LayoutAxis(std::string_view axis, const std::string& text, Cell& cell) {
-  if (text != "bnsh" && text != "bsnh") UnknownValue(axis, text, {"bnsh", "bsnh"});
-  cell.layout = text == "bnsh" ? Layout::kBnsh : Layout::kBsnh;
+  cell.layout = Named(axis, text, kLayoutCount, LayoutName);
+}
+
+// Comes after mask: without one there is no shape of it.
+void MaskShapeAxis(std::string_view axis, const std::string& text, Cell& cell) {
+  const MaskShape shape = Named(axis, text, kMaskShapeCount, MaskShapeName);
+  if (cell.problem.attn_mask != ATTEST_MASK_NONE) cell.mask_shape = shape;
 }
 
 template <uint32_t kBit>
@@ -204,10 +221,18 @@ const std::vector<Axis>& Table() {
        false,
        Scale},
       {{"mask", "none, boolean or additive; default none"}, "none", false, Mask},
+      {{"mask-shape",
+        "what the mask differs by: shared ([Lq, Lk] for all), head, batch, full (head and batch), "
+        "keys ([B, Lk], the same for every row); default shared"},
+       "shared",
+       false,
+       MaskShapeAxis},
       {{"kv-lengths", "1: valid keys differ by batch entry; default 0"}, "0", false, KvLengths},
       {{"dtype", "f32, f16, bf16 or f64; default f32"}, "f32", false, Dtype},
       {{"op", "sdpa; default sdpa"}, "sdpa", false, Op},
-      {{"layout", "bnsh ([B, H, L, d] in memory) or bsnh ([B, L, H, d]); default bnsh"},
+      {{"layout",
+        "bnsh ([B, H, L, d] in memory) or bsnh ([B, L, H, d]), or bnsh_padded or bsnh_padded with "
+        "gaps behind rows; default bnsh"},
        "bnsh",
        false,
        LayoutAxis},

@@ -23,7 +23,8 @@ struct AxisInfo {
   std::string description;  // with the words or the range it takes, and the default
 };
 // Every axis, in the order of the help text: seq kv-len heads kv-heads head-size v-head-size batch
-// causal window softcap scale mask dtype op layout lse weights data (later: structure, hidden,
+// causal window softcap scale mask mask-shape kv-lengths dtype op layout lse weights data (later:
+// structure, hidden,
 // ...).
 const std::vector<AxisInfo>& AllAxes();
 

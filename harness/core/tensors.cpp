@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <initializer_list>
 #include <stdexcept>
 
@@ -32,15 +33,51 @@ attest_tensor Dense(int32_t role, int32_t dtype, std::initializer_list<int64_t> 
   return tensor;
 }
 
+// Elements between a padded row and the next: odd, so that no row but the first is aligned.
+constexpr int64_t kRowGap = 5;
+
+bool IsPadded(Layout layout) {
+  return layout == Layout::kBnshPadded || layout == Layout::kBsnhPadded;
+}
+
+// Axes from the innermost outwards with their strides, gaps behind rows, heads and batch entries.
+// Axes that are not `stored` are broadcast.
+attest_tensor Strided(attest_tensor tensor, const std::array<int, 4>& inwards,
+                      const std::array<bool, 4>& stored, int64_t gap) {
+  int64_t stride = 1;
+  for (int n = 0; n < 4; ++n) {
+    const int axis = inwards[static_cast<size_t>(n)];
+    if (!stored[static_cast<size_t>(axis)]) {
+      tensor.strides[axis] = 0;
+      continue;
+    }
+    tensor.strides[axis] = stride;
+    stride = CheckedMultiply(stride, tensor.shape[axis]) + gap;
+  }
+  tensor.extent_bytes = static_cast<uint64_t>(
+      CheckedMultiply(ExtentElements(tensor), static_cast<int64_t>(DtypeBytes(tensor.dtype))));
+  return tensor;
+}
+
 // [B, H, L, d], in memory as `layout` says.
 attest_tensor Heads(int32_t role, int32_t dtype, Layout layout, int64_t batch, int64_t heads,
                     int64_t length, int64_t size) {
-  attest_tensor tensor = Dense(role, dtype, {batch, heads, length, size});
-  if (layout == Layout::kBsnh) {
-    tensor.strides[1] = size;
-    tensor.strides[2] = heads * size;
-  }
-  return tensor;
+  const bool sequence_first = layout == Layout::kBsnh || layout == Layout::kBsnhPadded;
+  const std::array<int, 4> inwards =
+      sequence_first ? std::array<int, 4>{3, 1, 2, 0} : std::array<int, 4>{3, 2, 1, 0};
+  return Strided(Dense(role, dtype, {batch, heads, length, size}), inwards,
+                 {true, true, true, true}, IsPadded(layout) ? kRowGap : 0);
+}
+
+// [B, H, Lq, Lk] of which `shape` is stored; never sequence first.
+attest_tensor MaskTensor(const attest_problem& p, Layout layout, MaskShape shape) {
+  const int32_t type = p.attn_mask == ATTEST_MASK_BOOLEAN ? ATTEST_BOOL : p.dtype;
+  const bool by_batch = shape != MaskShape::kShared && shape != MaskShape::kHead;
+  const bool by_head = shape == MaskShape::kHead || shape == MaskShape::kFull;
+  const bool by_row = shape != MaskShape::kKeys;
+  return Strided(Dense(ATTEST_ROLE_MASK, type,
+                       {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length}),
+                 {3, 2, 1, 0}, {by_batch, by_head, by_row, true}, IsPadded(layout) ? kRowGap : 0);
 }
 
 void AddProjections(std::vector<attest_tensor>& tensors, const attest_problem& p) {
@@ -66,7 +103,8 @@ void AddProjections(std::vector<attest_tensor>& tensors, const attest_problem& p
 
 }  // namespace
 
-std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layout) {
+std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layout,
+                                           MaskShape mask_shape) {
   std::vector<attest_tensor> tensors;
   const bool layer = p.op == ATTEST_OP_SELF_ATTENTION;
   auto heads = [&](int32_t role, int64_t count, int64_t length, int64_t size) {
@@ -77,23 +115,7 @@ std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layou
     tensors.push_back(heads(ATTEST_ROLE_K, p.kv_num_heads, p.kv_sequence_length, p.head_size));
     tensors.push_back(heads(ATTEST_ROLE_V, p.kv_num_heads, p.kv_sequence_length, p.v_head_size));
   }
-  if (p.attn_mask != ATTEST_MASK_NONE) {
-    // One mask for all batch entries and heads: [Lq, Lk], the others broadcast.
-    const int32_t type = p.attn_mask == ATTEST_MASK_BOOLEAN ? ATTEST_BOOL : p.dtype;
-    attest_tensor mask = Dense(ATTEST_ROLE_MASK, type, {p.q_sequence_length, p.kv_sequence_length});
-    mask = {sizeof mask,
-            ATTEST_ROLE_MASK,
-            type,
-            4,
-            0,
-            {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length},
-            {0, 0, p.kv_sequence_length, 1},
-            nullptr,
-            mask.extent_bytes,
-            0,
-            0};
-    tensors.push_back(mask);
-  }
+  if (p.attn_mask != ATTEST_MASK_NONE) tensors.push_back(MaskTensor(p, layout, mask_shape));
   if (p.has_kv_lengths)
     tensors.push_back(Dense(ATTEST_ROLE_KV_LENGTHS, ATTEST_I64, {p.batch_size}));
   if (layer) AddProjections(tensors, p);
@@ -108,9 +130,9 @@ std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layou
     tensors.push_back(
         Dense(ATTEST_ROLE_LSE, lse_type, {p.batch_size, p.q_num_heads, p.q_sequence_length}));
   if (p.outputs & ATTEST_OUTPUT_WEIGHTS)
-    tensors.push_back(
-        Dense(ATTEST_ROLE_WEIGHTS, p.dtype,
-              {p.batch_size, p.q_num_heads, p.q_sequence_length, p.kv_sequence_length}));
+    tensors.push_back(Heads(ATTEST_ROLE_WEIGHTS, p.dtype,
+                            IsPadded(layout) ? Layout::kBnshPadded : Layout::kBnsh, p.batch_size,
+                            p.q_num_heads, p.q_sequence_length, p.kv_sequence_length));
   return tensors;
 }
 
@@ -126,6 +148,24 @@ int64_t StoredElements(const attest_tensor& tensor) {
   for (int axis = 0; axis < tensor.rank; ++axis)
     if (tensor.strides[axis] != 0) count *= tensor.shape[axis];
   return count;
+}
+
+void AppendElements(const attest_tensor& tensor, std::vector<std::byte>& bytes) {
+  const auto* data = static_cast<const std::byte*>(tensor.data);
+  if (StoredElements(tensor) == ExtentElements(tensor)) {
+    bytes.insert(bytes.end(), data, data + tensor.extent_bytes);
+    return;
+  }
+  const auto size = static_cast<int64_t>(DtypeBytes(tensor.dtype));
+  const int64_t count = StoredElements(tensor);
+  for (int64_t index = 0; index < count; ++index) {
+    int64_t offset = 0, rest = index;
+    for (int axis = tensor.rank - 1; axis >= 0; --axis) {
+      offset += rest % tensor.shape[axis] * tensor.strides[axis];
+      rest /= tensor.shape[axis];
+    }
+    bytes.insert(bytes.end(), data + offset * size, data + (offset + 1) * size);
+  }
 }
 
 std::vector<const attest_tensor*> Pointers(const std::vector<attest_tensor>& tensors) {

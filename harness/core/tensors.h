@@ -4,6 +4,7 @@
 #ifndef ATTEST_HARNESS_CORE_TENSORS_H_
 #define ATTEST_HARNESS_CORE_TENSORS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -13,13 +14,19 @@
 namespace attest {
 
 // The tensors of a problem in role order, inputs first; Q, K, V and OUT lie in memory as `layout`
-// says. Throws std::invalid_argument where sizes overflow 63 bits.
-std::vector<attest_tensor> DescribeTensors(const attest_problem& problem, Layout layout);
+// says, and where it is padded, rows of MASK and WEIGHTS have gaps behind them, too. Throws
+// std::invalid_argument where sizes overflow 63 bits.
+std::vector<attest_tensor> DescribeTensors(const attest_problem& problem, Layout layout,
+                                           MaskShape mask_shape = MaskShape::kShared);
 
 // Elements from the first to the end of the last, by shape and strides.
 int64_t ExtentElements(const attest_tensor& tensor);
 // Elements that are stored: broadcast dimensions (stride 0) count once.
 int64_t StoredElements(const attest_tensor& tensor);
+
+// Appends the bytes of its elements, gaps left out, in an order that depends on the description
+// alone. It has data and no broadcast.
+void AppendElements(const attest_tensor& tensor, std::vector<std::byte>& bytes);
 
 // Pointers to each, as the interface wants them.
 std::vector<const attest_tensor*> Pointers(const std::vector<attest_tensor>& tensors);

@@ -158,7 +158,7 @@ protocol::Binding CellData::InputBinding(int set, Alignment alignment) const {
 // counting.
 double SharedBytes(const Cell& cell, size_t hosts) {
   double bytes = 0;
-  for (const attest_tensor& tensor : DescribeTensors(cell.problem, cell.layout))
+  for (const attest_tensor& tensor : DescribeTensors(cell.problem, cell.layout, cell.mask_shape))
     bytes += static_cast<double>(tensor.extent_bytes) * (IsOutput(tensor.role)
                                                              ? static_cast<double>(hosts)
                                                          : IsProbed(tensor.role) ? 7.0
@@ -169,8 +169,9 @@ double SharedBytes(const Cell& cell, size_t hosts) {
 std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& options) {
   auto data = std::make_unique<CellData>();
   data->cell = cell;
-  data->tensors = options.given != nullptr ? options.given->tensors
-                                           : DescribeTensors(cell.problem, cell.layout);
+  data->tensors = options.given != nullptr
+                      ? options.given->tensors
+                      : DescribeTensors(cell.problem, cell.layout, cell.mask_shape);
   data->roundings = options.roundings;
   for (size_t i = 0; i < data->tensors.size(); ++i)
     if (!IsOutput(data->tensors[i].role)) MakeInputs(*data, i, options);

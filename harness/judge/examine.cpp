@@ -45,11 +45,6 @@ void Merge(Entry& entry, const report::Verification& figures) {
   kept->checks = std::move(checks);
 }
 
-void Fail(Entry& entry, const std::string& check, const std::string& detail) {
-  AddCheck(entry, check, "fail", detail);
-  Conclude(entry, report::Verdict::kFail, fmt::format("{}: {}", check, detail));
-}
-
 // z counts rows as independent observations. Rounded operands err alike in every row that reads
 // them, and on structured data rows are nearly equal, or their sums lose small terms alike: honest
 // arithmetic then reaches |z| = 35 over 1,200 rows. There a lean is a mark; here it is a gate.
@@ -58,199 +53,224 @@ bool RowsErrIndependently(const CellData& data, const Entry& entry) {
   return data.roundings[entry.rounding].u_op == 0 && (kind == "normal" || kind == "uniform11");
 }
 
-// What one call's outputs say; false: concluded. `when` goes into the reason.
-bool Judge(const CellData& data, Entry& entry, int set, const std::vector<Output>& outputs,
-           uint32_t poison, const std::string& when) {
-  const Comparison found = Compare(data, set, entry.rounding, outputs, poison);
-  Merge(entry, found.figures);
-  if (!found.memory.empty()) return Fail(entry, "memory", found.memory + when), false;
-  if (found.outside > 0) {
-    Fail(entry, "bound",
-         fmt::format("{} of {} elements beyond the error bound{}; worst: {}", found.outside,
-                     found.elements, when, WorstText(found.figures)));
+// The elements of all outputs, without the gaps between rows: those hold each call's poison.
+std::vector<std::byte> Snapshot(const std::vector<Output>& outputs) {
+  std::vector<std::byte> bytes;
+  for (const Output& output : outputs) AppendElements(output.tensor, bytes);
+  return bytes;
+}
+
+// The checks of one result, in order. Each says whether to go on: after a failure only where every
+// check is wanted, never once the entry is concluded.
+class Examination {
+ public:
+  Examination(const CellData& data, Entry& entry, bool every_check)
+      : data_(data), entry_(entry), every_check_(every_check) {}
+
+  void Run(bool rounds_follow);
+  bool Judge(int set, const std::vector<Output>& outputs, uint32_t poison, const std::string& when);
+  bool CheckRerun(const std::vector<Output>& outputs);
+
+ private:
+  bool Fail(const std::string& check, const std::string& detail);
+  bool CheckImplementation();
+  bool RunCall(const Call& call);
+  bool RunCalls(bool rounds_follow);
+  std::optional<std::string> RunProbe(size_t probe);
+  bool RunProbes();
+  void Decide();
+
+  const CellData& data_;
+  Entry& entry_;
+  bool every_check_;
+  bool probed_ = false;   // some probe applied
+  std::string failures_;  // so far, where every check is wanted
+};
+
+bool Examination::Fail(const std::string& check, const std::string& detail) {
+  AddCheck(entry_, check, "fail", detail);
+  const std::string reason = fmt::format("{}: {}", check, detail);
+  if (!every_check_) return Conclude(entry_, report::Verdict::kFail, reason), false;
+  failures_ += failures_.empty() ? reason : "; " + reason;
+  return true;
+}
+
+// What one call's outputs say. `when` goes into the reason.
+bool Examination::Judge(int set, const std::vector<Output>& outputs, uint32_t poison,
+                        const std::string& when) {
+  const Comparison found = Compare(data_, set, entry_.rounding, outputs, poison);
+  Merge(entry_, found.figures);
+  if (!found.memory.empty() && !Fail("memory", found.memory + when)) return false;
+  if (found.outside > 0 &&
+      !Fail("bound", fmt::format("{} of {} elements beyond the error bound{}; worst: {}",
+                                 found.outside, found.elements, when, WorstText(found.figures))))
     return false;
-  }
-  if (!found.failure.empty()) return Fail(entry, "bound", found.failure + when), false;
+  if (!found.failure.empty() && !Fail("bound", found.failure + when)) return false;
   const bool leans = !(std::fabs(found.figures.bias_z.value_or(0)) < kBiasLimit);
   const std::string lean = leans ? fmt::format("errors lean one way: z = {:.1f}, limit {}{}",
                                                *found.figures.bias_z, kBiasLimit, when)
                                  : "";
-  if (leans && RowsErrIndependently(data, entry)) return Fail(entry, "bias", lean), false;
-  AddCheck(entry, "memory", "pass");
-  AddCheck(entry, "bound", "pass");
-  AddCheck(entry, "bias", leans ? "suspicious" : "pass", lean);
+  if (leans && RowsErrIndependently(data_, entry_) && !Fail("bias", lean)) return false;
+  AddCheck(entry_, "memory", "pass");
+  AddCheck(entry_, "bound", "pass");
+  AddCheck(entry_, "bias", leans ? "suspicious" : "pass", lean);
   return true;
 }
 
 // A silent fallback: what ran is not what the variant promises.
-bool CheckImplementation(Entry& entry) {
-  const std::string& expected = entry.contender->expected_implementations;
+bool Examination::CheckImplementation() {
+  const std::string& expected = entry_.contender->expected_implementations;
   if (expected.empty()) return true;
   for (const std::string& word : Split(expected, '|'))
-    if (entry.result.implementation.find(word) != std::string::npos) {
-      AddCheck(entry, "implementation", "pass");
+    if (entry_.result.implementation.find(word) != std::string::npos) {
+      AddCheck(entry_, "implementation", "pass");
       return true;
     }
-  Fail(entry, "implementation",
-       fmt::format("silent fallback: ran '{}', the variant promises one of '{}'",
-                   entry.result.implementation, expected));
-  return false;
+  return Fail("implementation",
+              fmt::format("silent fallback: ran '{}', the variant promises one of '{}'",
+                          entry_.result.implementation, expected));
 }
 
-std::vector<std::byte> Snapshot(const std::vector<Output>& outputs) {
-  std::vector<std::byte> bytes;
-  for (const Output& output : outputs) {
-    const auto* data = static_cast<const std::byte*>(output.tensor.data);
-    bytes.insert(bytes.end(), data, data + output.tensor.extent_bytes);
-  }
-  return bytes;
-}
-
-// Outputs of set 0 at the start alignment against those of the first call. Gaps hold each call's
-// poison, so only gapless outputs are compared by bits.
-bool CheckRerun(const CellData& data, Entry& entry, const std::vector<Output>& outputs) {
-  for (const Output& output : outputs)
-    if (StoredElements(output.tensor) != ExtentElements(output.tensor)) return true;
-  const bool same = Snapshot(outputs) == entry.first_outputs;
-  const attest_contract* contract = entry.contender->ContractFor(data.cell.problem.dtype);
+// Outputs of set 0 at the start alignment against those of the first call.
+bool Examination::CheckRerun(const std::vector<Output>& outputs) {
+  const bool same = Snapshot(outputs) == entry_.first_outputs;
+  const attest_contract* contract = entry_.contender->ContractFor(data_.cell.problem.dtype);
   if (same || (contract->flags & ATTEST_CONTRACT_NONDETERMINISTIC) != 0) {
-    AddCheck(entry, "rerun", "pass", same ? "" : "differs within the bound, as declared");
+    AddCheck(entry_, "rerun", "pass", same ? "" : "differs within the bound, as declared");
     return true;
   }
-  Fail(entry, "rerun",
-       "a second run on the same inputs gave other bits, and the contract does not say so");
-  return false;
+  return Fail("rerun",
+              "a second run on the same inputs gave other bits, and the contract does not say so");
 }
 
-// One call; false: concluded.
-bool RunCall(const CellData& data, Entry& entry, const Call& call) {
-  Host& host = *entry.contender->host;
-  if (!Prepare(data, entry)) return false;
+bool Examination::RunCall(const Call& call) {
+  Host& host = *entry_.contender->host;
+  if (!Prepare(data_, entry_)) return false;
   host.Poison(kPoisons[call.poison]);
   const protocol::Reply reply =
-      host.Ask(protocol::Run{entry.plan, host.BindingOf(data, call.set, call.alignment)});
+      host.Ask(protocol::Run{entry_.plan, host.BindingOf(data_, call.set, call.alignment)});
   if (reply.status != "ok") {
     const bool unsupported = reply.status == "unsupported";
-    Conclude(entry, unsupported ? report::Verdict::kUnsupported : report::Verdict::kError,
+    Conclude(entry_, unsupported ? report::Verdict::kUnsupported : report::Verdict::kError,
              fmt::format("{}: {}", reply.status, reply.message));
     return false;
   }
   const auto& run = std::get<protocol::RunReply>(reply.body);
-  entry.call_seconds =
-      entry.call_seconds == 0 ? run.seconds : std::min(entry.call_seconds, run.seconds);
-  entry.result.peak_memory_bytes =
-      std::max(entry.result.peak_memory_bytes.value_or(0), run.peak_memory_bytes);
-  entry.result.workspace_bytes = run.workspace_bytes;
-  if (run.device_bytes != 0) entry.result.device_bytes = run.device_bytes;
-  if (!run.implementation.empty()) entry.result.implementation = run.implementation;
-  AddCheck(entry, "floating_point_environment", "pass", run.floating_point_environment);
+  entry_.call_seconds =
+      entry_.call_seconds == 0 ? run.seconds : std::min(entry_.call_seconds, run.seconds);
+  entry_.result.peak_memory_bytes =
+      std::max(entry_.result.peak_memory_bytes.value_or(0), run.peak_memory_bytes);
+  entry_.result.workspace_bytes = run.workspace_bytes;
+  if (run.device_bytes != 0) entry_.result.device_bytes = run.device_bytes;
+  if (!run.implementation.empty()) entry_.result.implementation = run.implementation;
+  AddCheck(entry_, "floating_point_environment", "pass", run.floating_point_environment);
   return true;
 }
 
 // What every call of a probe brought: "" = exact. Absent: the entry is concluded.
-std::optional<std::string> RunProbe(const CellData& data, Entry& entry, size_t probe) {
-  for (const ProbeCall& call : data.probe_calls) {
+std::optional<std::string> Examination::RunProbe(size_t probe) {
+  for (const ProbeCall& call : data_.probe_calls) {
     if (call.probe != probe) continue;
-    if (!RunCall(data, entry, {call.set, Alignment::kStart, call.pass % 2})) return std::nullopt;
-    const auto outputs = entry.contender->host->Outputs(data, Alignment::kStart);
+    if (!RunCall({call.set, Alignment::kStart, call.pass % 2})) return std::nullopt;
+    const auto outputs = entry_.contender->host->Outputs(data_, Alignment::kStart);
     for (const Output& output : outputs) {
       if (output.tensor.role != ATTEST_ROLE_OUT) continue;
       std::string wrong = CheckMemory(output, kPoisons[call.pass % 2]);
       if (wrong.empty())
-        wrong = data.probes[probe]->Check(call.pass, output.tensor, data.roundings[entry.rounding]);
+        wrong =
+            data_.probes[probe]->Check(call.pass, output.tensor, data_.roundings[entry_.rounding]);
       if (!wrong.empty()) return wrong;
     }
   }
   return "";
 }
 
-enum class Probed { kNone, kExact, kConcluded };
-
 // All probes, so that a failure names every one that saw it.
-Probed RunProbes(const CellData& data, Entry& entry) {
-  Probed result = Probed::kNone;
+bool Examination::RunProbes() {
   std::string failures;
-  for (size_t i = 0; i < data.probes.size(); ++i) {
-    const Probe& probe = *data.probes[i];
+  for (size_t i = 0; i < data_.probes.size(); ++i) {
+    const Probe& probe = *data_.probes[i];
     const std::string name(probe.name());
     const std::string exempt =
-        probe.passes() == 0 ? probe.reason() : probe.Exempts(data.roundings[entry.rounding]);
+        probe.passes() == 0 ? probe.reason() : probe.Exempts(data_.roundings[entry_.rounding]);
     if (!exempt.empty()) {
-      AddCheck(entry, name, "not_applicable", exempt);
+      AddCheck(entry_, name, "not_applicable", exempt);
       continue;
     }
-    const auto wrong = RunProbe(data, entry, i);
-    if (!wrong) return Probed::kConcluded;
-    AddCheck(entry, name, wrong->empty() ? "pass" : "fail",
+    const auto wrong = RunProbe(i);
+    if (!wrong) return false;
+    AddCheck(entry_, name, wrong->empty() ? "pass" : "fail",
              wrong->empty() ? probe.reason() : *wrong);
     if (!wrong->empty())
       failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", name, *wrong);
-    result = Probed::kExact;
+    probed_ = true;
   }
-  if (failures.empty()) return result;
-  Conclude(entry, report::Verdict::kFail, failures);
-  return Probed::kConcluded;
+  if (failures.empty()) return true;
+  if (!every_check_) return Conclude(entry_, report::Verdict::kFail, failures), false;
+  failures_ += failures_.empty() ? failures : "; " + failures;
+  return true;
 }
 
-void Decide(Entry& entry, bool probed) {
-  AddCheck(entry, "guard_pages", "pass");
-  AddCheck(entry, "inputs_unchanged", "pass", "sealed read-only");
-  const report::Verification& figures = *entry.result.verification;
+void Examination::Decide() {
+  AddCheck(entry_, "guard_pages", "pass");
+  AddCheck(entry_, "inputs_unchanged", "pass", "sealed read-only");
+  const report::Verification& figures = *entry_.result.verification;
   const double probabilistic = figures.error_over_probabilistic_bound.value_or(0);
-  AddCheck(entry, "probabilistic_bound", probabilistic <= 1 ? "pass" : "suspicious");
-  if (!probed && !(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
-    Conclude(entry, report::Verdict::kVacuous,
+  AddCheck(entry_, "probabilistic_bound", probabilistic <= 1 ? "pass" : "suspicious");
+  if (!failures_.empty()) return Conclude(entry_, report::Verdict::kFail, failures_);
+  if (!probed_ && !(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
+    Conclude(entry_, report::Verdict::kVacuous,
              fmt::format("the bound is {:.2g} of the range of V and no probe applies: this case "
                          "can show nothing",
                          *figures.resolving_power));
     return;
   }
   const bool suspicious = !(probabilistic <= 1);
-  entry.result.verdict = suspicious ? report::Verdict::kSuspicious : report::Verdict::kPass;
-  entry.result.reason =
+  entry_.result.verdict = suspicious ? report::Verdict::kSuspicious : report::Verdict::kPass;
+  entry_.result.reason =
       suspicious
           ? fmt::format("errors are {:.2f} of what independent roundings explain", probabilistic)
           : "";
 }
 
-void RunCalls(const CellData& data, Entry& entry, bool rounds_follow) {
+bool Examination::RunCalls(bool rounds_follow) {
   for (const Call& call : kCalls) {
-    if (!RunCall(data, entry, call)) return;
+    if (!RunCall(call)) return false;
     const bool first = &call == &kCalls[0];
-    if (first && !CheckImplementation(entry)) return;
-    const auto outputs = entry.contender->host->Outputs(data, call.alignment);
-    if (!Judge(data, entry, call.set, outputs, kPoisons[call.poison], "")) return;
-    if (first) entry.first_outputs = Snapshot(outputs);
+    if (first && !CheckImplementation()) return false;
+    const auto outputs = entry_.contender->host->Outputs(data_, call.alignment);
+    if (!Judge(call.set, outputs, kPoisons[call.poison], "")) return false;
+    if (first) entry_.first_outputs = Snapshot(outputs);
   }
-  if (!rounds_follow) {
-    if (!RunCall(data, entry, kRerun)) return;
-    const auto outputs = entry.contender->host->Outputs(data, kRerun.alignment);
-    if (!Judge(data, entry, kRerun.set, outputs, kPoisons[kRerun.poison], " (rerun)")) return;
-    if (!CheckRerun(data, entry, outputs)) return;
+  if (rounds_follow) return true;
+  if (!RunCall(kRerun)) return false;
+  const auto outputs = entry_.contender->host->Outputs(data_, kRerun.alignment);
+  return Judge(kRerun.set, outputs, kPoisons[kRerun.poison], " (rerun)") && CheckRerun(outputs);
+}
+
+void Examination::Run(bool rounds_follow) {
+  try {
+    if (RunCalls(rounds_follow) && RunProbes()) Decide();
+  } catch (const WorkerLost& lost) {
+    if (lost.verdict == report::Verdict::kCrash)
+      AddCheck(entry_, "guard_pages", "fail", lost.what());
+    Conclude(entry_, lost.verdict, lost.what());
   }
-  const Probed probed = RunProbes(data, entry);
-  if (probed != Probed::kConcluded) Decide(entry, probed == Probed::kExact);
 }
 
 }  // namespace
 
-void Examine(const CellData& data, Entry& entry, bool rounds_follow) {
-  try {
-    RunCalls(data, entry, rounds_follow);
-  } catch (const WorkerLost& lost) {
-    if (lost.verdict == report::Verdict::kCrash)
-      AddCheck(entry, "guard_pages", "fail", lost.what());
-    Conclude(entry, lost.verdict, lost.what());
-  }
+void Examine(const CellData& data, Entry& entry, const ExamineOptions& options) {
+  Examination(data, entry, options.every_check).Run(options.rounds_follow);
 }
 
 bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round) {
   const auto outputs = entry.contender->host->Outputs(data, Alignment::kStart);
   const uint32_t poison = kPoisons[round % 2];
+  Examination examination(data, entry, false);
   bool right = IsRight(data, set, entry.rounding, outputs, poison) ||
-               Judge(data, entry, set, outputs, kPoisons[round % 2],
-                     fmt::format(" (timed round {})", round + 1));
-  if (right && round == 0) right = CheckRerun(data, entry, outputs);
+               examination.Judge(set, outputs, poison, fmt::format(" (timed round {})", round + 1));
+  if (right && round == 0) right = examination.CheckRerun(outputs);
   AddCheck(entry, "timed_output", right ? "pass" : "fail");
   return right;
 }

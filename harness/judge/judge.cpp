@@ -161,7 +161,7 @@ class Sweep {
       }
       Report(index, entry.contender->label);
       const double start = Now();
-      Examine(data, entry, settings_.measure);
+      Examine(data, entry, {settings_.measure, settings_.every_check});
       verification_seconds_ += Now() - start;
     }
     KeepPlansThatFit(entries);

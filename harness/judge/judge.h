@@ -32,6 +32,7 @@ struct Settings {
   double max_cell_seconds = 4;
   double oracle_budget = 2e9;  // multiply-adds a cell
   bool measure = true;         // false: verify only
+  bool every_check = false;    // examine on after a failure, to learn which checks see it
   bool cold_cache = false;
   std::string cache_directory;  // for compiled programs; empty = none
 };

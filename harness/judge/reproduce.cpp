@@ -24,6 +24,9 @@ std::string Options(const Cell& cell) {
   if (p.scale != 1 / std::sqrt(static_cast<double>(p.head_size)))
     text += fmt::format(" --scale {}", p.scale);
   if (p.attn_mask != ATTEST_MASK_NONE) text += fmt::format(" --mask {}", MaskName(p.attn_mask));
+  if (cell.mask_shape != MaskShape::kShared)
+    text += fmt::format(" --mask-shape {}", MaskShapeName(cell.mask_shape));
+  if (p.has_kv_lengths) text += " --kv-lengths 1";
   if (p.dtype != ATTEST_F32) text += fmt::format(" --dtype {}", DtypeName(p.dtype));
   if (cell.layout != Layout::kBnsh) text += fmt::format(" --layout {}", LayoutName(cell.layout));
   if (p.outputs & ATTEST_OUTPUT_LSE) text += " --lse 1";

@@ -167,7 +167,7 @@ constexpr auto FieldsOf(const Result*) {
       Optional("device_bytes", &Result::device_bytes),
       Optional("setup_seconds", &Result::setup_seconds));
 }
-// "problem", "layout", "data" and "seed" of the cell stand between "id" and these.
+// "problem", "layout", "mask_shape", "data" and "seed" of the cell stand between "id" and these.
 constexpr auto FieldsOf(const CellRecord*) {
   return std::tuple(Optional("flops", &CellRecord::flops),
                     Optional("flops_unmasked", &CellRecord::flops_unmasked),

@@ -84,10 +84,13 @@ void Read(const Node& node, CellRecord& record) {
   Read(node.Require("id"), record.id);
   record.cell.problem = ReadProblem(node.Require("problem"));
   if (const Node layout = node.Find("layout"); layout.json)
-    record.cell.layout =
-        NumberOf(layout, 0, 1, [](int32_t n) { return LayoutName(static_cast<Layout>(n)); }) == 0
-            ? Layout::kBnsh
-            : Layout::kBsnh;
+    record.cell.layout = static_cast<Layout>(NumberOf(
+        layout, 0, kLayoutCount - 1, [](int32_t n) { return LayoutName(static_cast<Layout>(n)); }));
+  if (const Node shape = node.Find("mask_shape"); shape.json)
+    record.cell.mask_shape =
+        static_cast<MaskShape>(NumberOf(shape, 0, kMaskShapeCount - 1, [](int32_t n) {
+          return MaskShapeName(static_cast<MaskShape>(n));
+        }));
   ReadIfThere(node, "data", record.cell.data);
   ReadIfThere(node, "seed", record.cell.seed);
   ReadFields(node, record);

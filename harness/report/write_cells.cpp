@@ -76,6 +76,7 @@ Json ToJson(const CellRecord& cell) {
   object["id"] = cell.id;
   object["problem"] = ProblemJson(cell.cell.problem);
   object["layout"] = LayoutName(cell.cell.layout);
+  object["mask_shape"] = MaskShapeName(cell.cell.mask_shape);
   object["data"] = cell.cell.data;
   object["seed"] = cell.cell.seed;
   PutFields(object, cell);

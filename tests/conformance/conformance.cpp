@@ -132,8 +132,33 @@ TEST(Conformance, MemoryLayouts) {
                   {"head-size", "40,64"},
                   {"heads", "4"},
                   {"kv-heads", "2"},
-                  {"layout", "bnsh,bsnh"},
+                  {"layout", "bnsh,bsnh,bnsh_padded,bsnh_padded"},
                   {"causal", "full,causal"}}});
+}
+
+// Masks of every shape: right, or unsupported with the reason.
+TEST(Conformance, Masks) {
+  const judge::Settings settings = SettingsFor({{{"seq", "33"},
+                                                 {"kv-len", "33,65"},
+                                                 {"head-size", "40"},
+                                                 {"heads", "4"},
+                                                 {"kv-heads", "2"},
+                                                 {"batch", "2"},
+                                                 {"mask", "boolean,additive"},
+                                                 {"mask-shape", "shared,head,batch,full,keys"},
+                                                 {"layout", "bnsh,bsnh_padded"},
+                                                 {"causal", "full,causal"}}});
+  const judge::Outcome outcome = judge::RunSweep(settings, {});
+  ASSERT_EQ(outcome.cells.size(), settings.cells.size());
+  for (const report::CellRecord& cell : outcome.cells)
+    for (const report::Result& result : cell.results) {
+      const bool refused =
+          result.verdict == report::Verdict::kUnsupported && !result.reason.empty();
+      EXPECT_TRUE(refused || report::IsVerified(result.verdict))
+          << report::LabelOf(result) << " on " << cell.id << ": "
+          << report::VerdictName(result.verdict) << " (" << result.reason << ")\n  "
+          << result.reproduce;
+    }
 }
 
 // Loads the backend; false (with the reason printed) where this machine does not have what it

@@ -38,12 +38,13 @@ TEST(CellId, AppendsEveryUnusualFieldInAFixedOrder) {
   cell.problem.right_window_size = 0;
   cell.problem.softcap = 30;
   cell.problem.attn_mask = ATTEST_MASK_BOOLEAN;
-  cell.layout = Layout::kBsnh;
+  cell.mask_shape = MaskShape::kHead;
+  cell.layout = Layout::kBsnhPadded;
   cell.problem.outputs = ATTEST_OUTPUT_LSE | ATTEST_OUTPUT_WEIGHTS;
   cell.data = "peaky";
   EXPECT_EQ(CellId(cell),
             "sdpa/f32/b1/h12/kv12/q512/k512/d64/dv32/scale0.5/causal+0/window64,0/softcap30/"
-            "mask-bool/bsnh/lse/weights/peaky");
+            "mask-bool-head/bsnh_padded/lse/weights/peaky");
 }
 
 // Each change alone gives another name, and so do two together.
@@ -68,9 +69,18 @@ TEST(CellId, DifferentCellsNeverShareOne) {
       [](Cell& c) { c.problem.outputs |= ATTEST_OUTPUT_LSE; },
       [](Cell& c) { c.problem.outputs |= ATTEST_OUTPUT_WEIGHTS; },
       [](Cell& c) { c.layout = Layout::kBsnh; },
+      [](Cell& c) { c.layout = Layout::kBnshPadded; },
+      [](Cell& c) { c.layout = Layout::kBsnhPadded; },
       [](Cell& c) { c.data = "tiny"; },
   };
   std::set<std::string> names = {CellId(Usual())};
+  for (int32_t mask : {ATTEST_MASK_BOOLEAN, ATTEST_MASK_ADDITIVE})
+    for (int shape = 1; shape < kMaskShapeCount; ++shape) {
+      Cell cell = Usual();
+      cell.problem.attn_mask = mask;
+      cell.mask_shape = static_cast<MaskShape>(shape);
+      EXPECT_TRUE(names.insert(CellId(cell)).second) << CellId(cell);
+    }
   for (const auto& change : changes) {
     Cell cell = Usual();
     change(cell);

@@ -111,7 +111,18 @@ TEST(ExpandSweep, EveryOtherAxisSetsItsField) {
   const std::vector<Cell> cells = ExpandSweep({{{"layout", "bsnh"}, {"data", "tiny"}}}, {}, 9);
   EXPECT_EQ(cells.at(0).layout, Layout::kBsnh);
   EXPECT_EQ(cells.at(0).data, "tiny");
+  EXPECT_EQ(ExpandSweep({{{"layout", "bsnh_padded"}}}, {}, 9).at(0).layout, Layout::kBsnhPadded);
+  EXPECT_EQ(ExpandSweep({{{"mask", "boolean"}, {"mask-shape", "keys"}}}, {}, 9).at(0).mask_shape,
+            MaskShape::kKeys);
   EXPECT_EQ(cells.at(0).seed, 9U);
+}
+
+TEST(ExpandSweep, AMaskThatIsNotThereHasNoShapes) {
+  EXPECT_EQ(Ids({{{"seq", "4"}, {"mask", "none,boolean"}, {"mask-shape", "shared,head,full"}}}),
+            (std::vector<std::string>{"sdpa/f32/b1/h12/kv12/q4/k4/d64",
+                                      "sdpa/f32/b1/h12/kv12/q4/k4/d64/mask-bool",
+                                      "sdpa/f32/b1/h12/kv12/q4/k4/d64/mask-bool-head",
+                                      "sdpa/f32/b1/h12/kv12/q4/k4/d64/mask-bool-full"}));
 }
 
 TEST(ExpandSweep, EveryKindOfDataIsAValue) {
@@ -122,13 +133,21 @@ TEST(ExpandSweep, EveryKindOfDataIsAValue) {
 TEST(ExpandSweep, WrongValuesNameTheNearestKnownOne) {
   const struct {
     const char *axis, *text, *says;
-  } cases[] = {{"dtype", "f23", "'f32'"},      {"mask", "bolean", "'boolean'"},
-               {"layout", "bnhs", "'bnsh'"},   {"causal", "caussal", "'causal'"},
-               {"op", "spda", "'sdpa'"},       {"op", "self_attention", "not measured"},
-               {"data", "peeky", "'peaky'"},   {"lse", "yes", "known: 0, 1"},
-               {"window", "64", "LEFT:RIGHT"}, {"scale", "0", "scale"},
-               {"softcap", "inf", "softcap"},  {"window", "-2:0", "window"},
-               {"seq", "0", "at least 1"},     {"kv-heads", "5", "divide"}};
+  } cases[] = {{"dtype", "f23", "'f32'"},
+               {"mask", "bolean", "'boolean'"},
+               {"layout", "bnhs", "'bnsh'"},
+               {"mask-shape", "heads", "'head'"},
+               {"causal", "caussal", "'causal'"},
+               {"op", "spda", "'sdpa'"},
+               {"op", "self_attention", "not measured"},
+               {"data", "peeky", "'peaky'"},
+               {"lse", "yes", "known: 0, 1"},
+               {"window", "64", "LEFT:RIGHT"},
+               {"scale", "0", "scale"},
+               {"softcap", "inf", "softcap"},
+               {"window", "-2:0", "window"},
+               {"seq", "0", "at least 1"},
+               {"kv-heads", "5", "divide"}};
   for (const auto& wrong : cases) {
     try {
       ExpandSweep({{{wrong.axis, wrong.text}}}, {}, 1);

@@ -48,9 +48,11 @@ TEST(Tensors, OfAPlainProblem) {
   for (const attest_tensor& tensor : tensors) EXPECT_EQ(tensor.data, nullptr);
 }
 
-// Every element has a place of its own within the extent.
-TEST(Tensors, LayoutsAreDense) {
-  for (const Layout layout : {Layout::kBnsh, Layout::kBsnh})
+// Every element has a place of its own within the extent, and only padded layouts have more places.
+TEST(Tensors, ElementsHavePlacesOfTheirOwn) {
+  for (int n = 0; n < kLayoutCount; ++n) {
+    const auto layout = static_cast<Layout>(n);
+    const bool padded = layout == Layout::kBnshPadded || layout == Layout::kBsnhPadded;
     for (const attest_tensor& t : DescribeTensors(Small(), layout)) {
       std::set<int64_t> places;
       for (int64_t b = 0; b < t.shape[0]; ++b)
@@ -60,10 +62,25 @@ TEST(Tensors, LayoutsAreDense) {
               places.insert(b * t.strides[0] + h * t.strides[1] + i * t.strides[2] +
                             c * t.strides[3]);
       EXPECT_EQ(static_cast<int64_t>(places.size()), StoredElements(t));
+      EXPECT_EQ(StoredElements(t) < ExtentElements(t), padded);
       EXPECT_EQ(*places.begin(), 0);
       EXPECT_EQ(*places.rbegin() + 1, ExtentElements(t));
       EXPECT_EQ(t.extent_bytes, static_cast<uint64_t>(ExtentElements(t)) * 4);
     }
+  }
+}
+
+TEST(Tensors, PaddedRowsHaveGapsBehindThem) {
+  EXPECT_EQ(Strides(Find(DescribeTensors(Small(), Layout::kBnshPadded), ATTEST_ROLE_Q)),
+            Four({305, 50, 9, 1}));
+  EXPECT_EQ(Strides(Find(DescribeTensors(Small(), Layout::kBsnhPadded), ATTEST_ROLE_Q)),
+            Four({300, 9, 59, 1}));
+  attest_problem problem = Small();
+  problem.attn_mask = ATTEST_MASK_BOOLEAN;
+  problem.outputs = ATTEST_OUTPUT_WEIGHTS;
+  const auto tensors = DescribeTensors(problem, Layout::kBsnhPadded, MaskShape::kHead);
+  EXPECT_EQ(Strides(Find(tensors, ATTEST_ROLE_MASK)), Four({0, 65, 12, 1}));
+  EXPECT_EQ(Strides(Find(tensors, ATTEST_ROLE_WEIGHTS)), Four({395, 65, 12, 1}));
 }
 
 TEST(Tensors, BsnhHasTheHeadsInsideTheSequence) {
@@ -86,6 +103,40 @@ TEST(Tensors, MaskIsOneForAllBatchesAndHeads) {
   const attest_tensor bias = Find(DescribeTensors(problem, Layout::kBnsh), ATTEST_ROLE_MASK);
   EXPECT_EQ(bias.dtype, ATTEST_F16);
   EXPECT_EQ(bias.extent_bytes, 70U);
+}
+
+TEST(Tensors, MaskIsStoredForWhatItDiffersBy) {
+  attest_problem problem = Small();
+  problem.attn_mask = ATTEST_MASK_ADDITIVE;
+  const auto strides = [&](MaskShape shape) {
+    const attest_tensor mask =
+        Find(DescribeTensors(problem, Layout::kBnsh, shape), ATTEST_ROLE_MASK);
+    EXPECT_EQ(Shape(mask), Four({2, 6, 5, 7}));
+    EXPECT_EQ(mask.extent_bytes, static_cast<uint64_t>(StoredElements(mask)) * 4);
+    return Strides(mask);
+  };
+  EXPECT_EQ(strides(MaskShape::kShared), Four({0, 0, 7, 1}));
+  EXPECT_EQ(strides(MaskShape::kHead), Four({0, 35, 7, 1}));
+  EXPECT_EQ(strides(MaskShape::kBatch), Four({35, 0, 7, 1}));
+  EXPECT_EQ(strides(MaskShape::kFull), Four({210, 35, 7, 1}));
+  EXPECT_EQ(strides(MaskShape::kKeys), Four({7, 0, 0, 1}));
+}
+
+TEST(Tensors, AppendedElementsLeaveGapsOut) {
+  attest_tensor out = Find(DescribeTensors(Small(), Layout::kBnshPadded), ATTEST_ROLE_OUT);
+  std::vector<float> memory(static_cast<size_t>(ExtentElements(out)), 1.0F), other = memory;
+  std::vector<std::byte> bytes, same;
+  out.data = memory.data();
+  AppendElements(out, bytes);
+  EXPECT_EQ(bytes.size(), static_cast<size_t>(StoredElements(out)) * 4);
+  other[8] = 2;  // behind the first row of 8
+  out.data = other.data();
+  AppendElements(out, same);
+  EXPECT_EQ(same, bytes);
+  other[7] = 2;
+  same.clear();
+  AppendElements(out, same);
+  EXPECT_NE(same, bytes);
 }
 
 TEST(Tensors, LengthsAndOtherOutputsOnRequest) {

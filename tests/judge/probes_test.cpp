@@ -29,6 +29,7 @@ struct Shape {
   int32_t mask = ATTEST_MASK_NONE;
   bool lengths = false;
   int64_t batch = 2, heads = 4, kv_heads = 2;
+  MaskShape mask_shape = MaskShape::kShared;
 };
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.name; }
@@ -63,9 +64,10 @@ reference::Rounding RoundingFor(int32_t dtype, Algorithm algorithm) {
 // One problem with its tensors' memory and probes.
 class Bench {
  public:
-  Bench(const attest_problem& problem, Algorithm algorithm, unsigned threads = 2)
+  Bench(const attest_problem& problem, Algorithm algorithm, unsigned threads = 2,
+        MaskShape mask_shape = MaskShape::kShared)
       : problem_(problem), algorithm_(algorithm), rounding_(RoundingFor(problem.dtype, algorithm)) {
-    tensors_ = DescribeTensors(problem_, Layout::kBnsh);
+    tensors_ = DescribeTensors(problem_, Layout::kBnsh, mask_shape);
     for (attest_tensor& tensor : tensors_) {
       memory_.emplace_back(tensor.extent_bytes, std::byte{0});
       tensor.data = memory_.back().data();
@@ -121,7 +123,7 @@ TEST_P(HonestAttention, IsNeverRejected) {
         Algorithm::kNormalisedFirst, Algorithm::kLowProbabilities}) {
     if (GetParam().lk > 1000 && algorithm != Algorithm::kOnline16 && algorithm != Algorithm::kExp2)
       continue;
-    Bench bench(ProblemOf(GetParam()), algorithm);
+    Bench bench(ProblemOf(GetParam()), algorithm, 2, GetParam().mask_shape);
     for (const char* name : {"needle", "count"}) {
       const Probe& probe = bench.Of(name);
       const bool grid_is_full = GetParam().d == 3 && GetParam().lk > 1000;
@@ -151,6 +153,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Shape{"boolean_small", 33, 40, 3, ATTEST_F16, false, 0, -1,
                           ATTEST_MASK_BOOLEAN},
                     Shape{"additive", 67, 129, 64, ATTEST_BF16, true, 0, -1, ATTEST_MASK_ADDITIVE},
+                    Shape{"boolean_heads", 33, 65, 64, ATTEST_F32, false, 0, -1,
+                          ATTEST_MASK_BOOLEAN, false, 2, 4, 2, MaskShape::kHead},
+                    Shape{"boolean_batches", 33, 65, 40, ATTEST_F16, true, 32, -1,
+                          ATTEST_MASK_BOOLEAN, false, 2, 4, 2, MaskShape::kBatch},
+                    Shape{"boolean_full", 33, 65, 3, ATTEST_F32, false, 0, -1, ATTEST_MASK_BOOLEAN,
+                          false, 2, 4, 2, MaskShape::kFull},
+                    Shape{"boolean_keys", 33, 65, 64, ATTEST_BF16, false, 0, -1,
+                          ATTEST_MASK_BOOLEAN, false, 2, 4, 2, MaskShape::kKeys},
+                    Shape{"additive_full", 33, 65, 64, ATTEST_F32, false, 0, -1,
+                          ATTEST_MASK_ADDITIVE, false, 2, 4, 2, MaskShape::kFull},
                     Shape{"lengths", 5, 197, 64, ATTEST_F32, true, 0, -1, ATTEST_MASK_NONE, true},
                     Shape{"long_f32", 65, 4099, 64, ATTEST_F32, true, 4034, -1, ATTEST_MASK_NONE,
                           false, 1, 1, 1},
