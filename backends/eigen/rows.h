@@ -6,36 +6,14 @@
 #define ATTEST_BACKENDS_EIGEN_ROWS_H_
 
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
-#include <new>
 #include <type_traits>
 
+#include "attest/aligned_buffer.hpp"
 #include "attest/convert_row.hpp"
 #include "attest/sdpa.hpp"
 #include "gemm.h"
 
 namespace attest::eigen {
-
-// Floats on a cache line's boundary, zeroed so that their pages exist before anything is timed.
-class Buffer {
- public:
-  explicit Buffer(int64_t count) {
-    const size_t bytes = (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
-    if (bytes == 0) return;
-    data_.reset(static_cast<float*>(std::aligned_alloc(64, bytes)));
-    if (data_ == nullptr) throw std::bad_alloc();
-    std::memset(data_.get(), 0, bytes);
-  }
-  float* data() { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(float* data) const { std::free(data); }
-  };
-  std::unique_ptr<float[], Free> data_;
-};
 
 // Whether rows of that tensor can be multiplied where they lie.
 template <typename Io>
@@ -52,7 +30,7 @@ int64_t ScratchFloats(const attest_tensor& tensor, int64_t count) {
 // Rows [first, first + count) of [b, h] of a bound tensor as [count, shape[3]].
 template <typename Io>
 ConstMatrixView RowsOf(const attest_tensor& tensor, int64_t b, int64_t h, int64_t first,
-                       int64_t count, Buffer& scratch) {
+                       int64_t count, AlignedBuffer<float>& scratch) {
   const int64_t cols = tensor.shape[3];
   if constexpr (std::is_same_v<Io, float>) {
     if (InPlace<Io>(tensor))

@@ -39,9 +39,9 @@ struct Scratch {
                             rows * (keys + request.problem.v_head_size));
   }
 
-  Buffer q, k, v;  // where those tensors cannot be used in place
-  Buffer s;        // [rows, Lk]: scores, then P
-  Buffer o;        // [rows, v_head_size]
+  AlignedBuffer<float> q, k, v;  // where those tensors cannot be used in place
+  AlignedBuffer<float> s;        // [rows, Lk]: scores, then P
+  AlignedBuffer<float> o;        // [rows, v_head_size]
 };
 
 template <typename Io>

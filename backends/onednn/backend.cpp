@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The oneDNN backend: sdpa from oneDNN's matmul and softmax primitives, oneDNN 2.6 or 3.x, on the
-// CPU. f32; bf16 and f16 where the library has them for this CPU. Causal masks of any offset,
-// windows, key lengths and grouped heads; no boolean or additive mask, no softcap, no LSE.
+// CPU. f32; bf16 and f16 as they are where the library multiplies them on this CPU, else converted
+// to f32 block by block. Everything of abi.h but f64, and attention weights only from `primitives`.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,11 +12,15 @@
 #endif
 
 #include "attest/backend.hpp"
+#include "attest/softmax_row.hpp"
 #include "attest/thread_pool.hpp"
-#include "plan.h"
+#include "implementation.h"
+#include "plans.h"
 #include "primitives.h"
 
 namespace {
+
+enum : uint32_t { kFlash = 0, kPrimitives = 1 };
 
 class OnednnBackend : public attest::Backend {
  public:
@@ -35,17 +39,21 @@ class OnednnBackend : public attest::Backend {
   }
 
   std::vector<attest::Variant> Variants() override {
-    return {{"primitives", "matmul, softmax, matmul per block of query rows, O(L) memory",
+    return {{"flash", "matmuls of query blocks x key blocks with online softmax, O(L) memory",
+             attest::onednn::kOptimized},
+            {"primitives", "matmul, softmax, matmul per block of query rows, O(L) memory",
              attest::onednn::kOptimized}};
   }
 
-  attest::Contract ContractOf(uint32_t, int32_t dtype) override {
-    if (dtype != ATTEST_F32 && dtype != ATTEST_F16 && dtype != ATTEST_BF16)
-      throw attest::Unsupported("the onednn backend knows the io types f32, f16 and bf16");
+  attest::Contract ContractOf(uint32_t variant, int32_t dtype) override {
+    using attest::onednn::DataType;
     attest::Contract contract;
     contract.accumulate = ATTEST_FORMAT_F32;
-    if (dtype == ATTEST_F16) contract.probabilities = ATTEST_FORMAT_F16;
-    if (dtype == ATTEST_BF16) contract.probabilities = ATTEST_FORMAT_BF16;
+    // P is rounded to what the second product takes.
+    const DataType product = attest::onednn::ProductTypeOf(dtype, engine_);
+    if (product == DataType::f16) contract.probabilities = ATTEST_FORMAT_F16;
+    if (product == DataType::bf16) contract.probabilities = ATTEST_FORMAT_BF16;
+    if (variant == kFlash) contract.exp_relative_error = attest::kExp2RelativeError;
     return contract;
   }
 
@@ -53,21 +61,33 @@ class OnednnBackend : public attest::Backend {
     const attest_problem& problem = request.problem;
     if (problem.op != ATTEST_OP_SDPA) return "the onednn backend computes sdpa only";
     if (problem.dtype == ATTEST_F64) return "oneDNN has no f64 matmul on CPUs";
-    if (problem.attn_mask != ATTEST_MASK_NONE) return "no boolean or additive mask";
-    if (problem.softcap != 0) return "no softcap";
-    if (problem.outputs != 0) return "no LSE and no attention weights";
-    return attest::onednn::WhyNoPrimitives(request, pool_->threads(), engine_);
+    if (request.variant == kFlash && (problem.outputs & ATTEST_OUTPUT_WEIGHTS))
+      return "flash never holds the attention weights; onednn:primitives gives them";
+    try {
+      BytesOf(request);
+    } catch (const dnnl::error& error) {
+      return "oneDNN " + attest::onednn::LibraryVersion() +
+             " has no primitives for this request here: " + error.message;
+    }
+    return std::nullopt;
   }
 
   attest::Workspace WorkspaceOf(const attest::Request& request) override {
-    return {attest::onednn::PrimitivesBytes(request, pool_->threads(), engine_), 0};
+    return {BytesOf(request), 0};
   }
 
   std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
-    return attest::onednn::MakePrimitivesPlan(request, *pool_, engine_);
+    return request.variant == kFlash ? attest::onednn::MakeFlashPlan(request, *pool_, engine_)
+                                     : attest::onednn::MakePrimitivesPlan(request, *pool_, engine_);
   }
 
  private:
+  uint64_t BytesOf(const attest::Request& request) const {
+    return request.variant == kFlash
+               ? attest::onednn::FlashBytes(request, pool_->threads(), engine_)
+               : attest::onednn::PrimitivesBytes(request, pool_->threads(), engine_);
+  }
+
   dnnl::engine engine_;
   std::unique_ptr<attest::ThreadPool> pool_;
 };

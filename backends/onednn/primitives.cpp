@@ -1,45 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "primitives.h"
 
-#include <algorithm>
 #include <array>
 #include <stdexcept>
+
+#include "attest/backend.hpp"
 
 namespace attest::onednn {
 namespace {
 
 using dnnl::memory;
 
-memory::data_type TypeOf(int32_t dtype) {
-  switch (dtype) {
-    case ATTEST_F32:
-      return memory::data_type::f32;
-    case ATTEST_F16:
-      return memory::data_type::f16;
-    case ATTEST_BF16:
-      return memory::data_type::bf16;
-    default:
-      throw Unsupported("the onednn backend knows the io types f32, f16 and bf16");
-  }
+memory::desc DescriptorOf(const Matrix& matrix) {
+  return memory::desc({matrix.rows, matrix.cols}, matrix.type, memory::dims{matrix.stride, 1});
 }
 
-memory::desc RowsOf(const Request& request, int32_t role, int64_t rows) {
-  const attest_tensor& tensor = GetTensor(request.tensors, role);
-  return memory::desc({rows, tensor.shape[3]}, TypeOf(tensor.dtype),
-                      memory::dims{tensor.strides[2], tensor.strides[3]});
-}
-
-memory::desc TransposedRowsOf(const Request& request, int32_t role, int64_t rows) {
-  const attest_tensor& tensor = GetTensor(request.tensors, role);
-  return memory::desc({tensor.shape[3], rows}, TypeOf(tensor.dtype),
-                      memory::dims{tensor.strides[3], tensor.strides[2]});
+memory::desc TransposedDescriptorOf(const Matrix& matrix) {
+  return memory::desc({matrix.cols, matrix.rows}, matrix.type, memory::dims{1, matrix.stride});
 }
 
 // The scratchpad is ours: one allocation per thread, before anything is timed.
-dnnl::primitive_attr Attributes(double scale) {
+dnnl::primitive_attr Attributes() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (scale == 1) return attributes;
+  return attributes;
+}
+
+dnnl::primitive_attr WithPostOperation(const dnnl::post_ops& operation) {
+  dnnl::primitive_attr attributes = Attributes();
+  attributes.set_post_ops(operation);
+  return attributes;
+}
+
+dnnl::primitive_attr Adding() {
+  dnnl::post_ops operations;
+  operations.append_sum(1.0f);
+  return WithPostOperation(operations);
+}
+
+dnnl::primitive_attr Scaling(double scale) {
+  if (scale == 1) return Attributes();
   dnnl::post_ops operations;
   const float factor = static_cast<float>(scale);
 #if DNNL_VERSION_MAJOR >= 3
@@ -47,30 +47,31 @@ dnnl::primitive_attr Attributes(double scale) {
 #else
   operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_linear, factor, 0.0f);
 #endif
-  attributes.set_post_ops(operations);
-  return attributes;
+  return WithPostOperation(operations);
 }
 
 dnnl::matmul::primitive_desc ChooseMatmul(const memory::desc& a, const memory::desc& b,
-                                          const memory::desc& out, double scale,
+                                          const memory::desc& out,
+                                          const dnnl::primitive_attr& attributes,
                                           const dnnl::engine& engine) {
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, a, b, out, Attributes(scale)};
+  return {engine, a, b, out, attributes};
 #else
-  return {dnnl::matmul::desc(a, b, out), Attributes(scale), engine};
+  return {dnnl::matmul::desc(a, b, out), attributes, engine};
 #endif
 }
 
-template <typename Softmax>
-typename Softmax::primitive_desc ChooseSoftmax(const memory::desc& from, const memory::desc& to,
-                                               const dnnl::engine& engine) {
+template <typename Primitive>
+typename Primitive::primitive_desc ChooseSoftmax(const memory::desc& rows,
+                                                 const dnnl::engine& engine) {
   constexpr auto kPropagation = dnnl::prop_kind::forward_inference;
   constexpr auto kAlgorithm = dnnl::algorithm::softmax_accurate;
-  constexpr int kAxis = 1;  // over the keys
+  constexpr int kAxis = 1;
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, kPropagation, kAlgorithm, from, to, kAxis, Attributes(1)};
+  return {engine, kPropagation, kAlgorithm, rows, rows, kAxis, Attributes()};
 #else
-  return {typename Softmax::desc(kPropagation, kAlgorithm, from, to, kAxis), Attributes(1), engine};
+  return {typename Primitive::desc(kPropagation, kAlgorithm, rows, rows, kAxis), Attributes(),
+          engine};
 #endif
 }
 
@@ -88,76 +89,86 @@ void Point(memory& target, const void* data) {
   target.set_data_handle(const_cast<void*>(data));  // oneDNN's inputs are not const either
 }
 
+memory Unbound(const memory::desc& descriptor, const dnnl::engine& engine) {
+  return memory(descriptor, engine, DNNL_MEMORY_NONE);
+}
+
 }  // namespace
 
-BlockLayout::BlockLayout(const Request& request, BlockShape shape)
-    : q(RowsOf(request, ATTEST_ROLE_Q, shape.rows)),
-      k(TransposedRowsOf(request, ATTEST_ROLE_K, shape.keys)),
-      v(RowsOf(request, ATTEST_ROLE_V, shape.keys)),
-      scores({shape.rows, shape.keys}, memory::data_type::f32, memory::format_tag::ab),
-      weights({shape.rows, shape.keys}, TypeOf(request.problem.dtype), memory::format_tag::ab),
-      out(RowsOf(request, ATTEST_ROLE_OUT, shape.rows)) {}
-
-BlockChoice::BlockChoice(const Request& request, BlockShape block, const dnnl::engine& engine)
-    : shape(block),
-      layout(request, block),
-      scores_(ChooseMatmul(layout.q, layout.k, layout.scores, request.problem.scale, engine)),
-      softmax_(ChooseSoftmax<Softmax>(layout.scores, layout.weights, engine)),
-      out_(ChooseMatmul(layout.weights, layout.v, layout.out, 1, engine)) {}
-
-std::vector<std::string> BlockChoice::matmul_names() const {
-  return {scores_.impl_info_str(), out_.impl_info_str()};
+DataType TypeOf(int32_t dtype) {
+  switch (dtype) {
+    case ATTEST_F32:
+      return DataType::f32;
+    case ATTEST_F16:
+      return DataType::f16;
+    case ATTEST_BF16:
+      return DataType::bf16;
+    default:
+      throw Unsupported("the onednn backend knows the io types f32, f16 and bf16");
+  }
 }
 
-std::string BlockChoice::softmax_name() const { return softmax_.impl_info_str(); }
-
-uint64_t BlockChoice::scratchpad_bytes() const {
-  return std::max({scores_.scratchpad_desc().get_size(), softmax_.scratchpad_desc().get_size(),
-                   out_.scratchpad_desc().get_size()});
+DataType ProductTypeOf(int32_t dtype, const dnnl::engine& engine) {
+  const DataType type = TypeOf(dtype);
+  try {
+    const Matrix square{64, 64, 64, type};
+    const MatmulChoice choice(square, square, {64, 64, 64, DataType::f32}, MatmulChoice::kStore,
+                              engine);
+    return choice.name().find("ref") == std::string::npos ? type : DataType::f32;
+  } catch (const dnnl::error&) {
+    return DataType::f32;
+  }
 }
 
-BlockPrimitives::BlockPrimitives(const BlockChoice& choice, const dnnl::engine& engine)
-    : scores_(choice.scores_),
-      softmax_(choice.softmax_),
-      out_(choice.out_),
-      q_memory_(choice.layout.q, engine, DNNL_MEMORY_NONE),
-      k_memory_(choice.layout.k, engine, DNNL_MEMORY_NONE),
-      v_memory_(choice.layout.v, engine, DNNL_MEMORY_NONE),
-      scores_memory_(choice.layout.scores, engine, DNNL_MEMORY_NONE),
-      weights_memory_(choice.layout.weights, engine, DNNL_MEMORY_NONE),
-      out_memory_(choice.layout.out, engine, DNNL_MEMORY_NONE),
-      scratchpad_memory_(memory::desc({static_cast<memory::dim>(choice.scratchpad_bytes())},
-                                      memory::data_type::u8, memory::format_tag::a),
-                         engine, DNNL_MEMORY_NONE) {}
+MatmulChoice::MatmulChoice(const memory::desc& a, const memory::desc& b, const memory::desc& out,
+                           const dnnl::primitive_attr& attributes, const dnnl::engine& engine)
+    : descriptor(ChooseMatmul(a, b, out, attributes, engine)) {}
 
-void BlockPrimitives::Bind(const BlockData& data) {
-  Point(q_memory_, data.q);
-  Point(k_memory_, data.k);
-  Point(v_memory_, data.v);
-  Point(scores_memory_, data.scores);
-  Point(weights_memory_, data.weights);
-  Point(out_memory_, data.out);
-  Point(scratchpad_memory_, data.scratchpad);
+MatmulChoice::MatmulChoice(Matrix a, Matrix b, Matrix out, Mode mode, const dnnl::engine& engine)
+    : MatmulChoice(DescriptorOf(a), DescriptorOf(b), DescriptorOf(out),
+                   mode == kAdd ? Adding() : Attributes(), engine) {}
+
+MatmulChoice MatmulChoice::Transposed(Matrix a, Matrix b, Matrix out, double scale,
+                                      const dnnl::engine& engine) {
+  return {DescriptorOf(a), TransposedDescriptorOf(b), DescriptorOf(out), Scaling(scale), engine};
 }
 
-void BlockPrimitives::RunScores(const dnnl::stream& stream) const {
-  Execute<4>(scores_, stream,
-             {{{DNNL_ARG_SRC, q_memory_.get()},
-               {DNNL_ARG_WEIGHTS, k_memory_.get()},
-               {DNNL_ARG_DST, scores_memory_.get()},
-               {DNNL_ARG_SCRATCHPAD, scratchpad_memory_.get()}}});
+Matmul::Matmul(const MatmulChoice& choice, const dnnl::engine& engine)
+    : primitive_(choice.descriptor),
+      a_(Unbound(choice.descriptor.src_desc(), engine)),
+      b_(Unbound(choice.descriptor.weights_desc(), engine)),
+      out_(Unbound(choice.descriptor.dst_desc(), engine)),
+      scratchpad_(Unbound(choice.descriptor.scratchpad_desc(), engine)) {}
+
+void Matmul::Run(const dnnl::stream& stream, const void* a, const void* b, void* out,
+                 void* scratchpad) {
+  Point(a_, a);
+  Point(b_, b);
+  Point(out_, out);
+  Point(scratchpad_, scratchpad);
+  Execute<4>(primitive_, stream,
+             {{{DNNL_ARG_SRC, a_.get()},
+               {DNNL_ARG_WEIGHTS, b_.get()},
+               {DNNL_ARG_DST, out_.get()},
+               {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}}});
 }
 
-void BlockPrimitives::RunSoftmaxAndOut(const dnnl::stream& stream) const {
-  Execute<3>(softmax_, stream,
-             {{{DNNL_ARG_SRC, scores_memory_.get()},
-               {DNNL_ARG_DST, weights_memory_.get()},
-               {DNNL_ARG_SCRATCHPAD, scratchpad_memory_.get()}}});
-  Execute<4>(out_, stream,
-             {{{DNNL_ARG_SRC, weights_memory_.get()},
-               {DNNL_ARG_WEIGHTS, v_memory_.get()},
-               {DNNL_ARG_DST, out_memory_.get()},
-               {DNNL_ARG_SCRATCHPAD, scratchpad_memory_.get()}}});
+SoftmaxChoice::SoftmaxChoice(int64_t rows, int64_t cols, const dnnl::engine& engine)
+    : descriptor(
+          ChooseSoftmax<Primitive>(DescriptorOf({rows, cols, cols, DataType::f32}), engine)) {}
+
+Softmax::Softmax(const SoftmaxChoice& choice, const dnnl::engine& engine)
+    : primitive_(choice.descriptor),
+      rows_(Unbound(choice.descriptor.dst_desc(), engine)),
+      scratchpad_(Unbound(choice.descriptor.scratchpad_desc(), engine)) {}
+
+void Softmax::Run(const dnnl::stream& stream, float* rows, void* scratchpad) {
+  Point(rows_, rows);
+  Point(scratchpad_, scratchpad);
+  Execute<3>(primitive_, stream,
+             {{{DNNL_ARG_SRC, rows_.get()},
+               {DNNL_ARG_DST, rows_.get()},
+               {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}}});
 }
 
 std::string LibraryVersion() {

@@ -1,93 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The three oneDNN primitives of unfused attention on one block of query rows: scores = scale Q
-// K^T, weights = softmax(scores), out = weights V. Works with oneDNN 2.6 and 3.x; primitives.cpp is
-// the only file where they differ.
+// oneDNN's matmul and softmax primitives on fixed shapes, as attention uses them: each is chosen
+// (cheap, nothing is compiled), then compiled with one thread's memory objects, then run without
+// creating anything. Works with oneDNN 2.6 and 3.x; primitives.cpp is the only file where they
+// differ.
 #ifndef ATTEST_BACKENDS_ONEDNN_PRIMITIVES_H_
 #define ATTEST_BACKENDS_ONEDNN_PRIMITIVES_H_
 
 #include <cstdint>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
-#include <vector>
 
-#include "attest/backend.hpp"
+#include "attest/abi.h"
 
 namespace attest::onednn {
 
-// Query rows and keys of a block.
-struct BlockShape {
+using DataType = dnnl::memory::data_type;
+
+// oneDNN's name of an io type. Throws Unsupported for types other than f32, f16 and bf16.
+DataType TypeOf(int32_t dtype);
+
+// The type in which Q, K, V and P of an io type are multiplied: the io type where oneDNN has an
+// optimized matmul for it on this CPU, else f32 after conversion.
+DataType ProductTypeOf(int32_t dtype, const dnnl::engine& engine);
+
+// A row-major matrix, `stride` elements from one row to the next.
+struct Matrix {
   int64_t rows;
-  int64_t keys;
-  friend bool operator==(const BlockShape&, const BlockShape&) = default;
+  int64_t cols;
+  int64_t stride;
+  DataType type;
 };
 
-// Layouts of the operands of one block shape; strides are those of the problem's tensors.
-struct BlockLayout {
-  BlockLayout(const Request& request, BlockShape shape);
+// What oneDNN chose for out = a b, out += a b or out = scale a b^T. Throws dnnl::error where it has
+// nothing.
+struct MatmulChoice {
+  enum Mode { kStore, kAdd };
+  // a is [m, k], b is [k, n], out is [m, n].
+  MatmulChoice(Matrix a, Matrix b, Matrix out, Mode mode, const dnnl::engine& engine);
+  // b is [n, k].
+  static MatmulChoice Transposed(Matrix a, Matrix b, Matrix out, double scale,
+                                 const dnnl::engine& engine);
 
-  dnnl::memory::desc q;        // [rows, head_size], io type
-  dnnl::memory::desc k;        // [head_size, keys], io type: K transposed by its strides
-  dnnl::memory::desc v;        // [keys, v_head_size], io type
-  dnnl::memory::desc scores;   // [rows, keys], f32
-  dnnl::memory::desc weights;  // [rows, keys], io type
-  dnnl::memory::desc out;      // [rows, v_head_size], io type
-};
+  std::string name() const { return descriptor.impl_info_str(); }  // "brg:avx512_core", "ref:any"
+  uint64_t scratchpad_bytes() const { return descriptor.scratchpad_desc().get_size(); }
 
-// What oneDNN chose for one block shape; cheap to make, nothing is compiled yet.
-class BlockChoice {
- public:
-  // Throws dnnl::error where oneDNN has no implementation at all.
-  BlockChoice(const Request& request, BlockShape shape, const dnnl::engine& engine);
-
-  // oneDNN's own names: "brg:avx512_core", "jit:avx512_core", "ref:any", ...
-  std::vector<std::string> matmul_names() const;
-  std::string softmax_name() const;
-  // Bytes of the scratchpad that any of the three needs.
-  uint64_t scratchpad_bytes() const;
-
-  const BlockShape shape;
-  const BlockLayout layout;
+  dnnl::matmul::primitive_desc descriptor;
 
  private:
-  friend class BlockPrimitives;
+  MatmulChoice(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+               const dnnl::memory::desc& out, const dnnl::primitive_attr& attributes,
+               const dnnl::engine& engine);
+};
+
+// Not to be used by two threads at once.
+class Matmul {
+ public:
+  Matmul(const MatmulChoice& choice, const dnnl::engine& engine);
+  // Throws std::runtime_error where oneDNN fails.
+  void Run(const dnnl::stream& stream, const void* a, const void* b, void* out, void* scratchpad);
+
+ private:
+  dnnl::matmul primitive_;
+  dnnl::memory a_, b_, out_, scratchpad_;
+};
+
+// Softmax over the columns of an f32 matrix, in place.
+struct SoftmaxChoice {
 #if DNNL_VERSION_MAJOR >= 3
-  using Softmax = dnnl::softmax_forward;
+  using Primitive = dnnl::softmax_forward;
 #else
-  using Softmax = dnnl::softmax_v2_forward;
+  using Primitive = dnnl::softmax_v2_forward;
 #endif
-  dnnl::matmul::primitive_desc scores_;
-  Softmax::primitive_desc softmax_;
-  dnnl::matmul::primitive_desc out_;
+  SoftmaxChoice(int64_t rows, int64_t cols, const dnnl::engine& engine);
+
+  std::string name() const { return descriptor.impl_info_str(); }
+  uint64_t scratchpad_bytes() const { return descriptor.scratchpad_desc().get_size(); }
+
+  Primitive::primitive_desc descriptor;
 };
 
-// Addresses of one block's operands.
-struct BlockData {
-  const void* q;
-  const void* k;
-  const void* v;
-  float* scores;
-  void* weights;
-  void* out;
-  void* scratchpad;
-};
-
-// The compiled primitives of one block shape with one thread's memory objects, so that running
-// creates nothing. Not to be used by two threads at once.
-class BlockPrimitives {
+class Softmax {
  public:
-  BlockPrimitives(const BlockChoice& choice, const dnnl::engine& engine);
-
-  void Bind(const BlockData& data);
-  void RunScores(const dnnl::stream& stream) const;
-  void RunSoftmaxAndOut(const dnnl::stream& stream) const;
+  Softmax(const SoftmaxChoice& choice, const dnnl::engine& engine);
+  void Run(const dnnl::stream& stream, float* rows, void* scratchpad);
 
  private:
-  dnnl::matmul scores_;
-  BlockChoice::Softmax softmax_;
-  dnnl::matmul out_;
-  dnnl::memory q_memory_, k_memory_, v_memory_, scores_memory_, weights_memory_, out_memory_;
-  dnnl::memory scratchpad_memory_;
+  SoftmaxChoice::Primitive primitive_;
+  dnnl::memory rows_, scratchpad_;
 };
 
 // The version of the library that is loaded, and its threading runtime.

@@ -60,6 +60,19 @@ void WidenRow(const Io* row, int64_t step, int64_t count, float* out) {
   for (; c < count; ++c) out[c] = Widen(row[c * step]);
 }
 
+// The same for backends that compute in f32 or in the io type itself: widens, or copies.
+template <typename Io, typename To>
+void CopyRow(const Io* row, int64_t step, int64_t count, To* out) {
+  if constexpr (std::is_same_v<Io, To>) {
+    if (step == 1)
+      std::memcpy(out, row, static_cast<size_t>(count) * sizeof(Io));
+    else
+      for (int64_t c = 0; c < count; ++c) out[c] = row[c * step];
+  } else {
+    WidenRow(row, step, count, out);
+  }
+}
+
 // out[c * step] = row[c] * factor, rounded to f32 and then to nearest even of the io type.
 template <typename Io>
 void NarrowRow(const float* row, float factor, int64_t count, Io* out, int64_t step) {

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Flash attention on a host CPU but for its two matrix products, which a library brings. Blocks of
+// query rows against blocks of keys, online softmax in f32 between the products, memory O(threads *
+// block). The query heads of one kv head are stacked into the rows of a block, so K and V are read
+// once for the group. A block walks only the keys that one of its rows can see; inside, hidden keys
+// get P = 0 exactly. Everything of abi.h but the attention weights, which never exist whole.
+// Source of the recurrence: Dao, FlashAttention-2 (arXiv 2307.08691), with O divided by the row sum
+// once, at the end, and rescaled only where the row's maximum grows.
+#ifndef ATTEST_FLASH_HPP_
+#define ATTEST_FLASH_HPP_
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "attest/aligned_buffer.hpp"
+#include "attest/backend.hpp"
+#include "attest/convert_row.hpp"
+#include "attest/score_row.hpp"
+#include "attest/sdpa.hpp"
+#include "attest/softmax_row.hpp"
+#include "attest/thread_pool.hpp"
+
+namespace attest::flash {
+
+struct BlockSizes {
+  int64_t rows;  // of the stacked query rows of a kv head
+  int64_t keys;
+};
+
+// Query heads that read one kv head, and their rows together.
+inline int64_t GroupOf(const attest_problem& problem) {
+  return problem.q_num_heads / problem.kv_num_heads;
+}
+inline int64_t StackedRows(const attest_problem& problem) {
+  return GroupOf(problem) * problem.q_sequence_length;
+}
+
+// At most `most` rows and keys; fewer rows, down to 32, where there would be too few blocks to keep
+// the threads busy.
+inline BlockSizes BlockSizesFor(const attest_problem& problem, unsigned threads, BlockSizes most) {
+  const int64_t stacked = StackedRows(problem);
+  const int64_t heads = problem.batch_size * problem.kv_num_heads;
+  const int64_t wanted = (4 * threads + heads - 1) / heads;
+  const int64_t blocks =
+      std::max((stacked + most.rows - 1) / most.rows, std::min(wanted, (stacked + 31) / 32));
+  const int64_t rows = (stacked + blocks - 1) / blocks;
+  return {std::min(stacked, (rows + 3) / 4 * 4), std::min(most.keys, problem.kv_sequence_length)};
+}
+
+// Rows [first, first + count) of the stacked rows (head in group * Lq + i) of one kv head.
+struct Task {
+  int64_t b;
+  int64_t kv_head;
+  int64_t first;
+  int64_t count;
+  KeySpan keys;  // what its rows see together, before lengths per batch entry
+};
+
+inline KeySpan Together(KeySpan x, KeySpan y) {
+  if (x.begin == x.end) return y;
+  if (y.begin == y.end) return x;
+  return {std::min(x.begin, y.begin), std::max(x.end, y.end)};
+}
+
+// All tasks, the longest first, so that the last ones to finish are short.
+inline std::vector<Task> MakeTasks(const attest_problem& problem, int64_t rows) {
+  std::vector<Task> tasks;
+  for (int64_t first = 0; first < StackedRows(problem); first += rows) {
+    Task task{0, 0, first, std::min(rows, StackedRows(problem) - first), {0, 0}};
+    for (int64_t row = first; row < first + task.count; ++row)
+      task.keys = Together(task.keys, VisibleKeys(problem, problem.kv_sequence_length,
+                                                  row % problem.q_sequence_length));
+    for (task.b = 0; task.b < problem.batch_size; ++task.b)
+      for (task.kv_head = 0; task.kv_head < problem.kv_num_heads; ++task.kv_head)
+        tasks.push_back(task);
+  }
+  std::stable_sort(tasks.begin(), tasks.end(), [](const Task& x, const Task& y) {
+    return x.keys.end - x.keys.begin > y.keys.end - y.keys.begin;
+  });
+  return tasks;
+}
+
+// The scratch of one thread. Operand is the type in which the library takes Q and P: f32, or the io
+// type itself.
+template <typename Operand>
+struct Scratch {
+  static constexpr bool kNarrow = !std::is_same_v<Operand, float>;
+
+  Scratch(const attest_problem& problem, BlockSizes block)
+      : q(block.rows * problem.head_size),
+        s(block.rows * block.keys),
+        narrow_p(kNarrow ? block.rows * block.keys : 0),
+        o(block.rows * problem.v_head_size),
+        max(block.rows),
+        sum(block.rows),
+        visible(block.rows) {}
+
+  static uint64_t BytesOf(const attest_problem& problem, BlockSizes block) {
+    const int64_t scores = block.rows * block.keys;
+    return sizeof(Operand) * (block.rows * problem.head_size + (kNarrow ? scores : 0)) +
+           sizeof(float) * (scores + block.rows * (problem.v_head_size + 2)) +
+           sizeof(KeySpan) * block.rows;
+  }
+
+  // P of the block, as the second product takes it.
+  const Operand* p() {
+    if constexpr (kNarrow)
+      return narrow_p.data();
+    else
+      return s.data();
+  }
+
+  AlignedBuffer<Operand> q;         // [rows, head_size]
+  AlignedBuffer<float> s;           // [rows, keys of the step]: products, scores, then P
+  AlignedBuffer<Operand> narrow_p;  // [rows, keys of the step], where P is not multiplied in f32
+  AlignedBuffer<float> o;           // [rows, v_head_size], not yet divided by sum
+  AlignedBuffer<float> max;         // [rows] of the scores so far, as Scoring leaves them
+  AlignedBuffer<float> sum;         // [rows] of exp so far
+  std::vector<KeySpan> visible;     // [rows]
+};
+
+// The plan. Products is what the library does, one object per thread:
+//   using Operand                      the type of Q and P in its products
+//   static constexpr int64_t kAlign    steps over keys begin at a multiple of it
+//   void Bind(const attest_tensor& k, const attest_tensor& v)
+//   int64_t StepKeys(first, end)       keys to multiply at once, of [first, end) and at most up to
+//                                      the block's and the problem's; it may round up
+//   void Scores(task, first, keys, const Operand* q, float* s)        s = q K^T, [rows, keys]
+//   void Accumulate(task, first, keys, const Operand* p, float* o, bool clear)
+//                                      o += p V; clear: o = p V
+template <typename Io, typename Products>
+class FlashPlan final : public Plan {
+ public:
+  using Operand = typename Products::Operand;
+
+  // One of `products` for each thread of the pool.
+  FlashPlan(const Request& request, ThreadPool& pool, BlockSizes block,
+            std::vector<Products> products, PlanInfo info)
+      : problem_(request.problem),
+        pool_(pool),
+        products_(std::move(products)),
+        tasks_(MakeTasks(problem_, block.rows)),
+        info_(std::move(info)) {
+    for (unsigned thread = 0; thread < pool.threads(); ++thread)
+      scratch_.emplace_back(problem_, block);
+  }
+
+  void Bind(Tensors tensors) override {
+    q_ = GetTensor(tensors, ATTEST_ROLE_Q);
+    out_ = GetTensor(tensors, ATTEST_ROLE_OUT);
+    if (problem_.attn_mask != ATTEST_MASK_NONE) mask_ = GetTensor(tensors, ATTEST_ROLE_MASK);
+    if (problem_.has_kv_lengths) lengths_ = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
+    if (problem_.outputs & ATTEST_OUTPUT_LSE) lse_ = GetTensor(tensors, ATTEST_ROLE_LSE);
+    for (Products& products : products_)
+      products.Bind(GetTensor(tensors, ATTEST_ROLE_K), GetTensor(tensors, ATTEST_ROLE_V));
+  }
+
+  void Run() override {
+    failed_ = false;
+    pool_.Run(static_cast<int64_t>(tasks_.size()), [this](int64_t index, unsigned thread) {
+      try {
+        Compute(tasks_[index], products_[thread], scratch_[thread]);
+      } catch (const std::exception&) {
+        failed_ = true;
+      }
+    });
+    if (failed_) throw std::runtime_error("a matrix product failed");
+  }
+
+  PlanInfo Info() override { return info_; }
+
+ private:
+  static constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+
+  int64_t HeadOf(const Task& task, int64_t row) const {
+    return task.kv_head * GroupOf(problem_) + (task.first + row) / problem_.q_sequence_length;
+  }
+  int64_t QueryOf(const Task& task, int64_t row) const {
+    return (task.first + row) % problem_.q_sequence_length;
+  }
+
+  void Compute(const Task& task, Products& products, Scratch<Operand>& scratch) const {
+    const KeySpan keys = Start(task, scratch);
+    const int64_t begin = keys.begin / Products::kAlign * Products::kAlign;
+    for (int64_t first = begin, count; first < keys.end; first += count) {
+      count = products.StepKeys(first, keys.end);
+      products.Scores(task, first, count, scratch.q.data(), scratch.s.data());
+      for (int64_t row = 0; row < task.count; ++row) UpdateRow(task, row, first, count, scratch);
+      products.Accumulate(task, first, count, scratch.p(), scratch.o.data(), first == begin);
+    }
+    for (int64_t row = 0; row < task.count; ++row) Finish(task, row, scratch);
+  }
+
+  // Loads the block's queries, empties its sums, and finds the keys that its rows see together.
+  KeySpan Start(const Task& task, Scratch<Operand>& scratch) const {
+    const int64_t kv_length = KvLength(problem_, &lengths_, task.b);
+    KeySpan all{0, 0};
+    for (int64_t row = 0; row < task.count; ++row) {
+      const int64_t i = QueryOf(task, row);
+      CopyRow(RowOf<Io>(q_, task.b, HeadOf(task, row), i), q_.strides[3], problem_.head_size,
+              scratch.q.data() + row * problem_.head_size);
+      scratch.visible[row] = VisibleKeys(problem_, kv_length, i);
+      all = Together(all, scratch.visible[row]);
+    }
+    std::fill_n(scratch.max.data(), task.count, kMinusInfinity);
+    std::fill_n(scratch.sum.data(), task.count, 0.0f);
+    return all;
+  }
+
+  // Products of one row with keys [first, first + count) become P; max, sum and O follow.
+  void UpdateRow(const Task& task, int64_t row, int64_t first, int64_t count,
+                 Scratch<Operand>& scratch) const {
+    float* p = scratch.s.data() + row * count;
+    const KeySpan keys = scratch.visible[row];
+    const int64_t begin = std::clamp<int64_t>(keys.begin - first, 0, count);
+    const int64_t end = std::clamp<int64_t>(keys.end - first, begin, count);
+    if (scoring_.has_steps())
+      scoring_.Apply<Io>(mask_, task.b, HeadOf(task, row), QueryOf(task, row), first + begin,
+                         end - begin, p + begin);
+    const float block_max = begin < end ? RowMax(p + begin, end - begin) : kMinusInfinity;
+    if (block_max == kMinusInfinity) {
+      std::fill(p, p + count, 0.0f);
+    } else {
+      std::fill(p, p + begin, 0.0f);
+      std::fill(p + end, p + count, 0.0f);
+      RaiseMaximum(row, block_max, scratch);
+      scratch.sum.data()[row] +=
+          RowExp2(p + begin, end - begin, scratch.max.data()[row], scoring_.exponent_factor());
+    }
+    if constexpr (Scratch<Operand>::kNarrow)
+      NarrowRow(p, 1.0f, count, scratch.narrow_p.data() + row * count, 1);
+  }
+
+  void RaiseMaximum(int64_t row, float block_max, Scratch<Operand>& scratch) const {
+    float& max = scratch.max.data()[row];
+    float& sum = scratch.sum.data()[row];
+    if (!(block_max > max)) return;
+    if (sum > 0) {
+      const float shrink = Exp2((max - block_max) * scoring_.exponent_factor());
+      ScaleRow(scratch.o.data() + row * problem_.v_head_size, problem_.v_head_size, shrink);
+      sum *= shrink;
+    }
+    max = block_max;
+  }
+
+  void Finish(const Task& task, int64_t row, Scratch<Operand>& scratch) const {
+    const int64_t h = HeadOf(task, row);
+    const int64_t i = QueryOf(task, row);
+    const float sum = scratch.sum.data()[row];
+    float* o = scratch.o.data() + row * problem_.v_head_size;
+    const bool dead = sum == 0;                            // saw no key; a NaN sum is not dead
+    if (dead) std::fill_n(o, problem_.v_head_size, 0.0f);  // of another task, if none was computed
+    NarrowRow(o, dead ? 0.0f : 1.0f / sum, problem_.v_head_size, RowOf<Io>(out_, task.b, h, i),
+              out_.strides[3]);
+    if (problem_.outputs & ATTEST_OUTPUT_LSE)
+      *RowOf<float>(lse_, task.b, h, i) =
+          dead ? kMinusInfinity : scoring_.Lse(scratch.max.data()[row], sum);
+  }
+
+  const attest_problem problem_;
+  const Scoring scoring_{problem_};
+  ThreadPool& pool_;
+  std::vector<Products> products_;         // one per thread
+  std::vector<Scratch<Operand>> scratch_;  // one per thread
+  const std::vector<Task> tasks_;
+  std::atomic<bool> failed_{false};
+  const PlanInfo info_;
+  attest_tensor q_{}, out_{}, mask_{}, lengths_{}, lse_{};
+};
+
+}  // namespace attest::flash
+
+#endif  // ATTEST_FLASH_HPP_

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the two variants offer to backend.cpp.
+#ifndef ATTEST_BACKENDS_ONEDNN_PLANS_H_
+#define ATTEST_BACKENDS_ONEDNN_PLANS_H_
+
+#include <cstdint>
+#include <memory>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "attest/backend.hpp"
+#include "attest/thread_pool.hpp"
+
+namespace attest::onednn {
+
+// Plans of io type f32, f16 or bf16. The pool and the engine outlive them.
+std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool,
+                                    const dnnl::engine& engine);
+std::unique_ptr<Plan> MakePrimitivesPlan(const Request& request, ThreadPool& pool,
+                                         const dnnl::engine& engine);
+
+// Bytes those plans allocate. Throw dnnl::error where oneDNN has no primitive for the request.
+uint64_t FlashBytes(const Request& request, unsigned threads, const dnnl::engine& engine);
+uint64_t PrimitivesBytes(const Request& request, unsigned threads, const dnnl::engine& engine);
+
+}  // namespace attest::onednn
+
+#endif  // ATTEST_BACKENDS_ONEDNN_PLANS_H_
