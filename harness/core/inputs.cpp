@@ -31,11 +31,13 @@ struct Source {
   }
   // Sum of 12 uniform 16-bit integers (Irwin-Hall): mean 0, variance 1, within +-6, and exact.
   double Normal(const Position& at) const {
-    int64_t sum = 0;
+    constexpr uint64_t kLow = 0x0000ffff0000ffff;  // 16-bit integers in two 32-bit lanes
+    uint64_t lanes = 0;
     for (uint64_t word = 0; word < 3; ++word) {
       const uint64_t bits = HashBits(seed, stream + 64 * (word + 1), at.index);
-      for (int shift = 0; shift < 64; shift += 16) sum += (bits >> shift) & 0xffff;
+      lanes += (bits & kLow) + ((bits >> 16) & kLow);
     }
+    const auto sum = static_cast<int64_t>((lanes & 0xffffffff) + (lanes >> 32));
     return static_cast<double>(2 * sum - 12 * 0xffff) * 0x1p-17;
   }
   double Sign(uint64_t salt, uint64_t position) const {
@@ -188,16 +190,6 @@ std::vector<std::string> DataKinds() {
 }
 
 std::string_view DataKindDescription(std::string_view kind) { return FindKind(kind).description; }
-
-// Two rounds of a 64-bit finaliser (multiply, xor-shift), the second keyed by stream and seed.
-uint64_t HashBits(uint64_t seed, uint64_t stream, uint64_t position) {
-  auto mix = [](uint64_t x) {
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    return x ^ (x >> 31);
-  };
-  return mix(mix(position + 0x9e3779b97f4a7c15 * (stream + 1)) + 0xd1342543de82ef95 * (seed + 1));
-}
 
 void FillInput(const attest_problem& problem, const attest_tensor& described, std::string_view name,
                uint64_t seed, unsigned threads) {

@@ -19,8 +19,16 @@ namespace attest {
 std::vector<std::string> DataKinds();
 std::string_view DataKindDescription(std::string_view kind);
 
-// 64 well-mixed bits of (seed, stream, position).
-uint64_t HashBits(uint64_t seed, uint64_t stream, uint64_t position);
+// 64 well-mixed bits of (seed, stream, position): two rounds of a 64-bit finaliser (multiply,
+// xor-shift), the second keyed by stream and seed. In the header, for the loops it is inlined into.
+inline uint64_t HashBits(uint64_t seed, uint64_t stream, uint64_t position) {
+  const auto mix = [](uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    return x ^ (x >> 31);
+  };
+  return mix(mix(position + 0x9e3779b97f4a7c15 * (stream + 1)) + 0xd1342543de82ef95 * (seed + 1));
+}
 
 // Fills tensor.data (the host's memory, strides as described) for its role. `seed` distinguishes
 // the alternating sets. Throws std::invalid_argument for an unknown kind.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <stdexcept>
 
 #include "harness/core/convert.h"
 #include "harness/core/inputs.h"
@@ -12,13 +13,32 @@
 namespace attest::judge {
 namespace {
 
-// What lies around an input is a NaN: whoever reads it will show it. `same` holds the values
-// already, at its start; nullptr: make them.
+bool IsProbed(int32_t role) {
+  return role == ATTEST_ROLE_Q || role == ATTEST_ROLE_K || role == ATTEST_ROLE_V;
+}
+
+// Room for a tensor. What lies around an input is a NaN: whoever reads it will show it.
+Buffer PoisonedBuffer(attest_tensor& tensor, Alignment alignment) {
+  Buffer buffer(BufferBytes(tensor));
+  const size_t first = PlaceTensor(tensor, 0, alignment).offset_bytes;
+  tensor.data = buffer.data() + first;
+  const bool dense = StoredElements(tensor) == ExtentElements(tensor);
+  if (!dense) {
+    FillPoison(buffer, kPoisons[1]);
+    return buffer;
+  }
+  // Whole words; those that reach into the tensor are written over.
+  const size_t word = sizeof kPoisons[1];
+  const size_t behind = (first + tensor.extent_bytes) / word * word;
+  FillPoison(buffer.data(), first, kPoisons[1]);
+  FillPoison(buffer.data() + behind, buffer.bytes() - behind, kPoisons[1]);
+  return buffer;
+}
+
+// `same` holds the values already, at its start; nullptr: make them.
 Buffer MakeInput(const Cell& cell, attest_tensor tensor, int set, Alignment alignment,
                  const std::byte* same, unsigned threads) {
-  Buffer buffer(BufferBytes(tensor));
-  FillPoison(buffer, kPoisons[1]);
-  tensor.data = buffer.data() + PlaceTensor(tensor, 0, alignment).offset_bytes;
+  Buffer buffer = PoisonedBuffer(tensor, alignment);
   if (same != nullptr)
     std::memcpy(tensor.data, same, tensor.extent_bytes);
   else
@@ -27,18 +47,31 @@ Buffer MakeInput(const Cell& cell, attest_tensor tensor, int set, Alignment alig
   return buffer;
 }
 
+void AddInput(CellData& data, size_t tensor, int set, Alignment alignment, const std::byte* same,
+              unsigned threads) {
+  Buffer buffer = MakeInput(data.cell, data.tensors[tensor], set, alignment, same, threads);
+  const auto id = static_cast<uint32_t>(data.inputs.size() + 1);
+  data.inputs.push_back({id, tensor, set, alignment, std::move(buffer)});
+}
+
 void MakeInputs(CellData& data, size_t tensor, const CellDataOptions& options) {
   const std::byte* given =
       options.given != nullptr ? options.given->values.at(tensor).data() : nullptr;
   for (int set = 0; set < 2; ++set)
-    for (Alignment alignment : {Alignment::kStart, Alignment::kEnd}) {
-      const std::byte* same =
-          alignment == Alignment::kEnd ? data.inputs.back().buffer.data() : given;
-      Buffer buffer =
-          MakeInput(data.cell, data.tensors[tensor], set, alignment, same, options.threads);
-      const auto id = static_cast<uint32_t>(data.inputs.size() + 1);
-      data.inputs.push_back({id, tensor, set, alignment, std::move(buffer)});
-    }
+    AddInput(data, tensor, set, Alignment::kStart, given, options.threads);
+}
+
+// Both sets once more at the end of their buffers; where probes do that for Q, K and V, only set 0
+// of what the probes leave as it is.
+void MakeEndCopies(CellData& data, bool probes_reach_the_end) {
+  const size_t count = data.inputs.size();
+  for (size_t i = 0; i < count; ++i) {
+    const InputBuffer& input = data.inputs[i];
+    if (input.set > 1) continue;
+    const bool probed = IsProbed(data.tensors[input.tensor].role);
+    if (probes_reach_the_end && (probed || input.set == 1)) continue;
+    AddInput(data, input.tensor, input.set, Alignment::kEnd, input.buffer.data(), 1);
+  }
 }
 
 std::vector<attest_tensor> WithData(const CellData& data, int set) {
@@ -52,10 +85,17 @@ std::vector<attest_tensor> WithData(const CellData& data, int set) {
   return tensors;
 }
 
+// Multiply-adds of a row, where a bound takes about as long as 1.7 times the row itself.
+double RowWork(const attest_problem& problem, size_t bounds) {
+  constexpr double kBoundShare = 1.7;
+  return static_cast<double>(reference::RowCost(problem)) *
+         (1 + kBoundShare * static_cast<double>(bounds));
+}
+
 reference::Answer AnswerOf(const CellData& data, int set, double budget, unsigned threads) {
   const attest_problem& problem = data.cell.problem;
   const auto tensors = WithData(data, set);
-  const double affordable = budget / static_cast<double>(reference::RowCost(problem));
+  const double affordable = budget / RowWork(problem, data.roundings.size());
   const int64_t rows = reference::RowCount(problem);
   reference::Options options;
   options.threads = threads;
@@ -94,17 +134,11 @@ std::vector<double> ValueRanges(const CellData& data) {
 
 void AddProbeInput(CellData& data, size_t tensor, const ProbeCall& call) {
   attest_tensor filled = data.tensors[tensor];
-  Buffer buffer(BufferBytes(filled));
-  FillPoison(buffer, kPoisons[1]);
-  filled.data = buffer.data() + PlaceTensor(filled, 0, Alignment::kStart).offset_bytes;
+  Buffer buffer = PoisonedBuffer(filled, call.alignment);
   if (!data.probes[call.probe]->Fill(call.pass, filled)) return;
   buffer.Seal();
   const auto id = static_cast<uint32_t>(data.inputs.size() + 1);
-  data.inputs.push_back({id, tensor, call.set, Alignment::kStart, std::move(buffer)});
-}
-
-bool IsProbed(int32_t role) {
-  return role == ATTEST_ROLE_Q || role == ATTEST_ROLE_K || role == ATTEST_ROLE_V;
+  data.inputs.push_back({id, tensor, call.set, call.alignment, std::move(buffer)});
 }
 
 void AddProbes(CellData& data, unsigned threads) {
@@ -113,7 +147,10 @@ void AddProbes(CellData& data, unsigned threads) {
       MakeProbes(data.cell.problem, Pointers(tensors), {threads, data.cell.seed, data.roundings});
   for (size_t probe = 0; probe < data.probes.size(); ++probe)
     for (int pass = 0; pass < data.probes[probe]->passes(); ++pass) {
-      const ProbeCall call{probe, pass, 2 + static_cast<int>(data.probe_calls.size())};
+      // The first call, the needle's where it applies, lies at the end of its buffers.
+      const bool first = data.probe_calls.empty();
+      const ProbeCall call{probe, pass, 2 + static_cast<int>(data.probe_calls.size()),
+                           first ? Alignment::kEnd : Alignment::kStart};
       data.probe_calls.push_back(call);
       for (size_t tensor = 0; tensor < data.tensors.size(); ++tensor)
         if (IsProbed(data.tensors[tensor].role)) AddProbeInput(data, tensor, call);
@@ -122,9 +159,20 @@ void AddProbes(CellData& data, unsigned threads) {
 
 }  // namespace
 
+void FillPoison(std::byte* first, size_t bytes, uint32_t pattern) {
+  auto* words = reinterpret_cast<uint32_t*>(first);
+  std::fill(words, words + bytes / sizeof *words, pattern);
+}
+
 void FillPoison(Buffer& buffer, uint32_t pattern) {
-  auto* words = reinterpret_cast<uint32_t*>(buffer.data());
-  std::fill(words, words + buffer.bytes() / sizeof *words, pattern);
+  FillPoison(buffer.data(), buffer.bytes(), pattern);
+}
+
+bool ProbesReachTheEnd(const CellData& data, size_t rounding) {
+  return std::any_of(data.probe_calls.begin(), data.probe_calls.end(), [&](const ProbeCall& call) {
+    return call.alignment == Alignment::kEnd &&
+           data.probes[call.probe]->Exempts(data.roundings[rounding]).empty();
+  });
 }
 
 size_t BufferBytes(const attest_tensor& tensor) { return RoundUp(tensor.extent_bytes, kPageBytes); }
@@ -142,12 +190,17 @@ protocol::Placement PlaceTensor(const attest_tensor& tensor, uint32_t buffer, Al
 }
 
 protocol::Binding CellData::InputBinding(int set, Alignment alignment) const {
-  std::map<size_t, const InputBuffer*>
-      chosen;  // by tensor; a probe's own come after those of set 0
-  const bool probe = set > 1;
+  std::map<size_t, const InputBuffer*> chosen;  // by tensor; a probe's own before those of set 0
   for (const InputBuffer& input : inputs)
-    if (input.alignment == alignment && (input.set == set || (probe && input.set == 0)))
-      chosen[input.tensor] = &input;
+    if (input.alignment == alignment && input.set == set) chosen[input.tensor] = &input;
+  for (const InputBuffer& input : inputs)
+    if (input.alignment == alignment && input.set == 0 && set > 1)
+      chosen.emplace(input.tensor, &input);
+  const auto inputs_wanted =
+      std::count_if(tensors.begin(), tensors.end(),
+                    [](const attest_tensor& tensor) { return !IsOutput(tensor.role); });
+  if (std::ssize(chosen) != inputs_wanted)
+    throw std::logic_error("an input set was asked for at an alignment that was not made");
   protocol::Binding binding;
   for (const auto& [tensor, input] : chosen)
     binding.push_back(PlaceTensor(tensors[tensor], input->id, alignment));
@@ -185,6 +238,10 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
         AnswerOf(*data, set, options.oracle_budget / (set == 0 ? 1 : 4), options.threads);
   data->value_ranges = ValueRanges(*data);
   if (options.probes) AddProbes(*data, options.threads);
+  bool reached = options.rounds_follow;
+  for (size_t i = 0; i < data->roundings.size(); ++i)
+    reached = reached && ProbesReachTheEnd(*data, i);
+  MakeEndCopies(*data, reached);
   return data;
 }
 

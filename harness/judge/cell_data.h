@@ -25,6 +25,7 @@ enum class Alignment { kStart, kEnd };
 
 // Two 32-bit poisons whose every 16, 32 and 64-bit reading is a NaN.
 inline constexpr uint32_t kPoisons[2] = {0x7ff37ff3, 0xfff5fff5};
+void FillPoison(std::byte* first, size_t bytes, uint32_t pattern);  // whole words
 void FillPoison(Buffer& buffer, uint32_t pattern);
 
 size_t BufferBytes(const attest_tensor& tensor);
@@ -43,6 +44,7 @@ struct ProbeCall {
   size_t probe = 0;  // index into CellData::probes
   int pass = 0;
   int set = 2;
+  Alignment alignment = Alignment::kStart;
 };
 
 struct CellData {
@@ -56,18 +58,25 @@ struct CellData {
   std::vector<std::unique_ptr<Probe>> probes;
   std::vector<ProbeCall> probe_calls;
 
-  // The inputs' placements of a set; outputs are the worker's own. Probes' sets start at kStart
-  // only.
+  // The inputs' placements of a set; outputs are the worker's own. A probe's set has its call's
+  // alignment only.
+  // Throws std::logic_error for one that was not made.
   protocol::Binding InputBinding(int set, Alignment alignment) const;
 };
 
 struct CellDataOptions {
   unsigned threads = 1;
-  double oracle_budget = 2e9;  // multiply-adds for set 0; set 1 gets a quarter
+  double oracle_budget = 4e9;  // for set 0, see judge.h; set 1 gets a quarter
   std::vector<reference::Rounding> roundings;
   bool probes = true;
+  // Timed rounds follow, all at the start: copies at the end of the buffers only where no probe
+  // lies there.
+  bool rounds_follow = false;
   const Given* given = nullptr;  // the values of both sets, where the data kind makes none
 };
+
+// Whether a probe call that this rounding has to pass lies at the end of its buffers.
+bool ProbesReachTheEnd(const CellData& data, size_t rounding);
 
 // Bytes of shared memory that the cell's buffers take with `hosts` workers.
 double SharedBytes(const Cell& cell, size_t hosts);

@@ -51,14 +51,36 @@ double Ratio(double error, double bound) {
   return bound > 0 ? error / bound : INFINITY;
 }
 
+// Half least subnormals: below that many of them a value's rounding always shrinks it, say, and
+// errors correlate with values without anybody's fault.
+constexpr double kStepsForBias = 32;
+
+// <error, value>, in standard deviations of a row's. Errors of a row share its softmax denominator,
+// so a row is one observation.
+class Slope {
+ public:
+  explicit Slope(double least) : least_(least) {}
+
+  void Add(double expected, double got) {
+    if (std::fabs(expected) >= least_) row_ += (got - expected) * expected;
+  }
+  void EndRow() {
+    sum_ += row_;
+    squared_ += row_ * row_;
+    row_ = 0;
+  }
+  double z() const { return squared_ > 0 ? sum_ / std::sqrt(squared_) : 0; }
+
+ private:
+  double least_, row_ = 0, sum_ = 0, squared_ = 0;
+};
+
 // Sums over the compared elements of OUT.
 class Figures {
  public:
-  // Below `least_for_bias` a value is a few steps of the io type's least subnormal: rounding it
-  // then always shrinks it, say, and errors correlate with values without anybody's fault.
   Figures(const CellData& data, const reference::Answer& answer, const reference::Bound& bound,
           double least_for_bias)
-      : data_(data), answer_(answer), bound_(bound), least_for_bias_(least_for_bias) {
+      : data_(data), answer_(answer), bound_(bound), slope_(least_for_bias) {
     resolving_.reserve(answer.output.size());
   }
 
@@ -79,25 +101,20 @@ class Figures {
     ulp_ = std::max(ulp_, error / UnitInLastPlace(expected, data_.cell.problem.dtype));
     squared_error_ += error * error;
     squared_ += expected * expected;
-    if (std::fabs(expected) >= least_for_bias_) row_slope_ += (got - expected) * expected;
+    slope_.Add(expected, got);
     if (!data_.value_ranges.empty() && data_.value_ranges[column] > 0)
       resolving_.push_back(bound / data_.value_ranges[column]);
     ++result_.elements;
   }
 
-  // Errors of a row share its softmax denominator, so a row is one observation.
-  void EndRow() {
-    slope_ += row_slope_;
-    slope_squared_ += row_slope_ * row_slope_;
-    row_slope_ = 0;
-  }
+  void EndRow() { slope_.EndRow(); }
 
   Comparison Take() {
     auto& figures = result_.figures;
     figures.error_over_probabilistic_bound = probabilistic_;
     figures.max_ulp = ulp_;
     figures.nmse = squared_ > 0 ? squared_error_ / squared_ : (squared_error_ == 0 ? 0 : INFINITY);
-    figures.bias_z = slope_squared_ > 0 ? slope_ / std::sqrt(slope_squared_) : 0;
+    figures.bias_z = slope_.z();
     if (!resolving_.empty()) {
       const auto middle = resolving_.begin() + static_cast<std::ptrdiff_t>(resolving_.size() / 2);
       std::nth_element(resolving_.begin(), middle, resolving_.end());
@@ -110,18 +127,16 @@ class Figures {
   const CellData& data_;
   const reference::Answer& answer_;
   const reference::Bound& bound_;
-  double least_for_bias_;
+  Slope slope_;
   Comparison result_;
   std::vector<double> resolving_;
   double probabilistic_ = 0, ulp_ = 0, squared_error_ = 0, squared_ = 0;
-  double row_slope_ = 0, slope_ = 0, slope_squared_ = 0;
 };
 
 Comparison CompareOut(const CellData& data, const reference::Answer& answer, size_t rounding,
                       const attest_tensor& out) {
-  constexpr double kSteps = 32;  // of half the least subnormal
   Figures figures(data, answer, answer.bounds.at(rounding),
-                  kSteps * data.roundings.at(rounding).eta_out);
+                  kStepsForBias * data.roundings.at(rounding).eta_out);
   const int64_t columns = data.cell.problem.v_head_size;
   for (size_t r = 0; r < answer.rows.size(); ++r) {
     const Row row = RowOf(data.cell.problem, answer.rows[r]);
@@ -228,11 +243,13 @@ bool IsRight(const CellData& data, int set, size_t rounding, const std::vector<O
              uint32_t poison) {
   const reference::Answer& answer = data.answers[set];
   const reference::Bound& bound = answer.bounds.at(rounding);
+  const double least_for_bias = kStepsForBias * data.roundings.at(rounding).eta_out;
   const auto columns = static_cast<size_t>(data.cell.problem.v_head_size);
   for (const Output& output : outputs) {
     if (!CheckMemory(output, poison).empty()) return false;
     const attest_tensor& out = output.tensor;
     if (out.role != ATTEST_ROLE_OUT) return false;
+    Slope slope(least_for_bias);
     for (size_t r = 0; r < answer.rows.size(); ++r) {
       const int64_t offset = RowOffset(out, RowOf(data.cell.problem, answer.rows[r]));
       for (size_t c = 0; c < columns; ++c) {
@@ -240,8 +257,11 @@ bool IsRight(const CellData& data, int set, size_t rounding, const std::vector<O
             LoadElement(out.data, out.dtype, offset + static_cast<int64_t>(c) * out.strides[3]);
         const size_t at = r * columns + c;
         if (!(std::fabs(got - answer.output[at]) <= bound.output[at])) return false;
+        slope.Add(answer.output[at], got);
       }
+      slope.EndRow();
     }
+    if (!(std::fabs(slope.z()) < kBiasLimit)) return false;
   }
   return true;
 }

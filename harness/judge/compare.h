@@ -36,9 +36,12 @@ struct Comparison {
 Comparison Compare(const CellData& data, int set, size_t rounding,
                    const std::vector<Output>& outputs, uint32_t poison);
 
-// Whether OUT is within its bound and the memory of all outputs is clean, without any figures: for
-// timed rounds, of which there are many. False with LSE or WEIGHTS among them, too: Compare has the
-// last word.
+// |z| of the errors' slope beyond it is no rounding (verification.md, section 4).
+inline constexpr double kBiasLimit = 20;
+
+// Whether OUT is within its bound, does not lean beyond kBiasLimit, and the memory of all outputs
+// is clean, without any figures: for timed rounds, of which there are many. False with LSE or
+// WEIGHTS among them, too: Compare has the last word.
 bool IsRight(const CellData& data, int set, size_t rounding, const std::vector<Output>& outputs,
              uint32_t poison);
 

@@ -36,9 +36,12 @@ struct Entry {
   bool prepared = false;
   bool keep_plan = true;                 // false: made anew for every round, for want of memory
   bool alive = true;                     // false: the verdict stands, no more calls
-  std::vector<std::byte> first_outputs;  // of the first checked call, for the rerun check
-  double call_seconds = 0;               // of the fastest checked call
-  int rounds = 0;                        // to measure; 0 = none
+  std::vector<std::byte> first_outputs;  // of the first call on set 0, for the rerun check
+  bool rerun_checked = false;
+  bool judged[2] = {};      // input sets that a call's every figure is known of
+  bool probed = false;      // some probe applied, and was exact
+  double call_seconds = 0;  // of the fastest checked call
+  int rounds = 0;           // to measure; 0 = none
   uint64_t iterations = 1;
 };
 

@@ -21,10 +21,11 @@ struct Call {
   int poison = 0;
 };
 
-// The two poisons, alignments and input sets.
-constexpr Call kCalls[] = {{0, Alignment::kStart, 0}, {1, Alignment::kEnd, 1}};
-// The first call once more under the other poison; where rounds follow, the first of them is that
-// rerun.
+constexpr Call kFirst = {0, Alignment::kStart, 0};
+// The other input set, alignment and poison. Where rounds follow, they bring that set, and a probe
+// that alignment.
+constexpr Call kOther = {1, Alignment::kEnd, 1};
+// The first call once more under the other poison.
 constexpr Call kRerun = {0, Alignment::kStart, 1};
 
 std::string WorstText(const report::Verification& figures) {
@@ -67,7 +68,7 @@ class Examination {
   Examination(const CellData& data, Entry& entry, bool every_check)
       : data_(data), entry_(entry), every_check_(every_check) {}
 
-  void Run(bool rounds_follow);
+  void Run(Follow follow);
   bool Judge(int set, const std::vector<Output>& outputs, uint32_t poison, const std::string& when);
   bool CheckRerun(const std::vector<Output>& outputs);
 
@@ -75,15 +76,14 @@ class Examination {
   bool Fail(const std::string& check, const std::string& detail);
   bool CheckImplementation();
   bool RunCall(const Call& call);
-  bool RunCalls(bool rounds_follow);
+  bool RunAndJudge(const Call& call, const std::string& when);
+  bool RunCalls(Follow follow);
   std::optional<std::string> RunProbe(size_t probe);
   bool RunProbes();
-  void Decide();
 
   const CellData& data_;
   Entry& entry_;
   bool every_check_;
-  bool probed_ = false;   // some probe applied
   std::string failures_;  // so far, where every check is wanted
 };
 
@@ -100,6 +100,7 @@ bool Examination::Judge(int set, const std::vector<Output>& outputs, uint32_t po
                         const std::string& when) {
   const Comparison found = Compare(data_, set, entry_.rounding, outputs, poison);
   Merge(entry_, found.figures);
+  entry_.judged[set] = true;
   if (!found.memory.empty() && !Fail("memory", found.memory + when)) return false;
   if (found.outside > 0 &&
       !Fail("bound", fmt::format("{} of {} elements beyond the error bound{}; worst: {}",
@@ -131,9 +132,16 @@ bool Examination::CheckImplementation() {
                           entry_.result.implementation, expected));
 }
 
-// Outputs of set 0 at the start alignment against those of the first call.
+// Outputs of set 0 at the start alignment: keeps the first call's, holds the second's against them.
 bool Examination::CheckRerun(const std::vector<Output>& outputs) {
+  if (entry_.rerun_checked) return true;
+  if (entry_.first_outputs.empty()) {
+    entry_.first_outputs = Snapshot(outputs);
+    return true;
+  }
+  entry_.rerun_checked = true;
   const bool same = Snapshot(outputs) == entry_.first_outputs;
+  entry_.first_outputs.clear();
   const attest_contract* contract = entry_.contender->ContractFor(data_.cell.problem.dtype);
   if (same || (contract->flags & ATTEST_CONTRACT_NONDETERMINISTIC) != 0) {
     AddCheck(entry_, "rerun", "pass", same ? "" : "differs within the bound, as declared");
@@ -171,12 +179,11 @@ bool Examination::RunCall(const Call& call) {
 std::optional<std::string> Examination::RunProbe(size_t probe) {
   for (const ProbeCall& call : data_.probe_calls) {
     if (call.probe != probe) continue;
-    if (!RunCall({call.set, Alignment::kStart, call.pass % 2})) return std::nullopt;
-    const auto outputs = entry_.contender->host->Outputs(data_, Alignment::kStart);
+    if (!RunCall({call.set, call.alignment, call.pass % 2})) return std::nullopt;
+    const auto outputs = entry_.contender->host->Outputs(data_, call.alignment);
     for (const Output& output : outputs) {
-      if (output.tensor.role != ATTEST_ROLE_OUT) continue;
       std::string wrong = CheckMemory(output, kPoisons[call.pass % 2]);
-      if (wrong.empty())
+      if (wrong.empty() && output.tensor.role == ATTEST_ROLE_OUT)
         wrong =
             data_.probes[probe]->Check(call.pass, output.tensor, data_.roundings[entry_.rounding]);
       if (!wrong.empty()) return wrong;
@@ -203,7 +210,7 @@ bool Examination::RunProbes() {
              wrong->empty() ? probe.reason() : *wrong);
     if (!wrong->empty())
       failures += fmt::format("{}{}: {}", failures.empty() ? "" : "; ", name, *wrong);
-    probed_ = true;
+    entry_.probed = true;
   }
   if (failures.empty()) return true;
   if (!every_check_) return Conclude(entry_, report::Verdict::kFail, failures), false;
@@ -211,46 +218,28 @@ bool Examination::RunProbes() {
   return true;
 }
 
-void Examination::Decide() {
-  AddCheck(entry_, "guard_pages", "pass");
-  AddCheck(entry_, "inputs_unchanged", "pass", "sealed read-only");
-  const report::Verification& figures = *entry_.result.verification;
-  const double probabilistic = figures.error_over_probabilistic_bound.value_or(0);
-  AddCheck(entry_, "probabilistic_bound", probabilistic <= 1 ? "pass" : "suspicious");
-  if (!failures_.empty()) return Conclude(entry_, report::Verdict::kFail, failures_);
-  if (!probed_ && !(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
-    Conclude(entry_, report::Verdict::kVacuous,
-             fmt::format("the bound is {:.2g} of the range of V and no probe applies: this case "
-                         "can show nothing",
-                         *figures.resolving_power));
-    return;
-  }
-  const bool suspicious = !(probabilistic <= 1);
-  entry_.result.verdict = suspicious ? report::Verdict::kSuspicious : report::Verdict::kPass;
-  entry_.result.reason =
-      suspicious
-          ? fmt::format("errors are {:.2f} of what independent roundings explain", probabilistic)
-          : "";
+// One call and what it says.
+bool Examination::RunAndJudge(const Call& call, const std::string& when) {
+  if (!RunCall(call)) return false;
+  const auto outputs = entry_.contender->host->Outputs(data_, call.alignment);
+  return Judge(call.set, outputs, kPoisons[call.poison], when) &&
+         (call.set != kFirst.set || CheckRerun(outputs));
 }
 
-bool Examination::RunCalls(bool rounds_follow) {
-  for (const Call& call : kCalls) {
-    if (!RunCall(call)) return false;
-    const bool first = &call == &kCalls[0];
-    if (first && !CheckImplementation()) return false;
-    const auto outputs = entry_.contender->host->Outputs(data_, call.alignment);
-    if (!Judge(call.set, outputs, kPoisons[call.poison], "")) return false;
-    if (first) entry_.first_outputs = Snapshot(outputs);
-  }
-  if (rounds_follow) return true;
-  if (!RunCall(kRerun)) return false;
-  const auto outputs = entry_.contender->host->Outputs(data_, kRerun.alignment);
-  return Judge(kRerun.set, outputs, kPoisons[kRerun.poison], " (rerun)") && CheckRerun(outputs);
+// The calls on both sets that nothing that follows takes the place of.
+bool Examination::RunCalls(Follow follow) {
+  const bool reaches_end = ProbesReachTheEnd(data_, entry_.rounding);
+  if (follow == Follow::kFewRounds && reaches_end) return true;
+  if (!RunAndJudge(kFirst, "") || !CheckImplementation()) return false;
+  if (follow != Follow::kNothing) return reaches_end || RunAndJudge(kOther, "");
+  return RunAndJudge(kOther, "") && RunAndJudge(kRerun, " (rerun)");
 }
 
-void Examination::Run(bool rounds_follow) {
+void Examination::Run(Follow follow) {
   try {
-    if (RunCalls(rounds_follow) && RunProbes()) Decide();
+    if (!RunCalls(follow) || !RunProbes()) return;
+    if (!entry_.judged[0] && !CheckImplementation()) return;
+    if (!failures_.empty()) Conclude(entry_, report::Verdict::kFail, failures_);
   } catch (const WorkerLost& lost) {
     if (lost.verdict == report::Verdict::kCrash)
       AddCheck(entry_, "guard_pages", "fail", lost.what());
@@ -261,18 +250,43 @@ void Examination::Run(bool rounds_follow) {
 }  // namespace
 
 void Examine(const CellData& data, Entry& entry, const ExamineOptions& options) {
-  Examination(data, entry, options.every_check).Run(options.rounds_follow);
+  Examination(data, entry, options.every_check).Run(options.follow);
 }
 
 bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round) {
   const auto outputs = entry.contender->host->Outputs(data, Alignment::kStart);
   const uint32_t poison = kPoisons[round % 2];
   Examination examination(data, entry, false);
-  bool right = IsRight(data, set, entry.rounding, outputs, poison) ||
+  bool right = (entry.judged[set] && IsRight(data, set, entry.rounding, outputs, poison)) ||
                examination.Judge(set, outputs, poison, fmt::format(" (timed round {})", round + 1));
-  if (right && round == 0) right = examination.CheckRerun(outputs);
+  if (right && set == 0) right = examination.CheckRerun(outputs);
   AddCheck(entry, "timed_output", right ? "pass" : "fail");
   return right;
+}
+
+void Decide(Entry& entry) {
+  if (!entry.judged[0]) {
+    Conclude(entry, report::Verdict::kSkipped, "stopped before its first round");
+    return;
+  }
+  AddCheck(entry, "guard_pages", "pass");
+  AddCheck(entry, "inputs_unchanged", "pass", "sealed read-only");
+  const report::Verification& figures = *entry.result.verification;
+  const double probabilistic = figures.error_over_probabilistic_bound.value_or(0);
+  AddCheck(entry, "probabilistic_bound", probabilistic <= 1 ? "pass" : "suspicious");
+  if (!entry.probed && !(figures.resolving_power.value_or(0) <= kVacuousResolution)) {
+    Conclude(entry, report::Verdict::kVacuous,
+             fmt::format("the bound is {:.2g} of the range of V and no probe applies: this case "
+                         "can show nothing",
+                         *figures.resolving_power));
+    return;
+  }
+  const bool suspicious = !(probabilistic <= 1);
+  entry.result.verdict = suspicious ? report::Verdict::kSuspicious : report::Verdict::kPass;
+  entry.result.reason =
+      suspicious
+          ? fmt::format("errors are {:.2f} of what independent roundings explain", probabilistic)
+          : "";
 }
 
 }  // namespace attest::judge

@@ -8,19 +8,29 @@
 
 namespace attest::judge {
 
-struct ExamineOptions {
-  bool rounds_follow = false;  // the first timed round is the rerun
-  bool every_check = false;    // go on after a failure, to learn which checks see it
+// What comes after the examination, and takes the place of some of its calls.
+enum class Follow {
+  kNothing,
+  kRounds,    // the first two are the rerun and the second set
+  kFewRounds  // of calls so slow that the first one on set 0 is a round, too
 };
 
-// Calls the prepared plan on both input sets with both poisons and both alignments, where no timed
-// rounds follow once more for the rerun check, then on every exact probe, and decides. Afterwards
-// the entry is concluded unless it passed. Throws nothing that a worker causes.
+struct ExamineOptions {
+  Follow follow = Follow::kNothing;
+  bool every_check = false;  // go on after a failure, to learn which checks see it
+};
+
+// Calls the prepared plan on both input sets with both poisons and both alignments, once more for
+// the rerun check, and on every exact probe, less what follows. Afterwards the entry is concluded
+// unless all of it was right. Throws nothing that a worker causes.
 void Examine(const CellData& data, Entry& entry, const ExamineOptions& options);
 
-// One output of a timed round against its set's answer: the same rules, and in round 0 the rerun
-// check. False: the entry is concluded.
+// One output of a timed round against its set's answer: the same rules, every figure where the set
+// has none yet, and the rerun check. False: the entry is concluded.
 bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round);
+
+// The verdict of an entry that nothing was found against.
+void Decide(Entry& entry);
 
 }  // namespace attest::judge
 

@@ -108,9 +108,9 @@ class Sweep {
       const double needed = SharedBytes(cell, CountHosts());
       RequireMemory(needed);
       const Given* given = settings_.given.empty() ? nullptr : &settings_.given.at(index);
-      const auto data =
-          MakeCellData(cell, {settings_.threads, settings_.oracle_budget,
-                              CollectRoundings(entries, cell.problem.dtype), true, given});
+      const auto data = MakeCellData(
+          cell, {settings_.threads, settings_.oracle_budget,
+                 CollectRoundings(entries, cell.problem.dtype), true, RoundsFollow(), given});
       verification_seconds_ += Now() - start;
       record.flops = data->work.flops;
       record.flops_unmasked = data->work.flops_unmasked;
@@ -161,12 +161,22 @@ class Sweep {
       }
       Report(index, entry.contender->label);
       const double start = Now();
-      Examine(data, entry, {settings_.measure, settings_.every_check});
+      Examine(data, entry, {FollowOf(*entry.contender, data), settings_.every_check});
       verification_seconds_ += Now() - start;
     }
     KeepPlansThatFit(entries);
     Report(index, "rounds");
     if (settings_.measure) verification_seconds_ += MeasureRounds(settings_, hooks_, data, entries);
+    for (Entry& entry : entries)
+      if (entry.alive) Decide(entry);
+  }
+
+  // A single round could stand for neither the rerun nor the second set.
+  bool RoundsFollow() const { return settings_.measure && settings_.rounds > 1; }
+
+  Follow FollowOf(const Contender& contender, const CellData& data) const {
+    if (!RoundsFollow()) return Follow::kNothing;
+    return HasFewRounds(settings_, contender, data) ? Follow::kFewRounds : Follow::kRounds;
   }
 
   // Plans of one cell live side by side only while their workspaces fit into half of the free

@@ -30,7 +30,7 @@ struct Settings {
   double min_time_seconds = 0.03;
   double timeout_seconds = 60;
   double max_cell_seconds = 4;
-  double oracle_budget = 2e9;  // multiply-adds a cell
+  double oracle_budget = 4e9;  // multiply-adds a cell, those of the bounds included
   bool measure = true;         // false: verify only
   bool every_check = false;    // examine on after a failure, to learn which checks see it
   bool cold_cache = false;

@@ -15,7 +15,8 @@ namespace attest::judge {
 namespace {
 
 constexpr int kSlowRounds = 3;
-constexpr int kCheckedCalls = 2;  // of examine.cpp, and a third where no rounds follow
+// Of examine.cpp, probes aside: where few rounds follow, they take the place of these.
+constexpr int kCheckedCalls = 3;
 constexpr uint64_t kMostIterations = 1000000;
 
 double Now() {
@@ -105,13 +106,18 @@ Plan PlanRounds(const Settings& settings, double call_seconds) {
   return {std::min(settings.rounds, kSlowRounds), 1};
 }
 
+bool HasFewRounds(const Settings& settings, const Contender& contender, const CellData& data) {
+  const double call = contender.seconds_per_flop * data.work.flops_unmasked;
+  return settings.rounds > kSlowRounds && PlanRounds(settings, call).rounds == kSlowRounds;
+}
+
 std::string PredictTooSlow(const Settings& settings, const Contender& contender,
                            const CellData& data) {
   if (contender.seconds_per_flop == 0) return "";
   const double call = contender.seconds_per_flop * data.work.flops_unmasked;
   const int rounds = settings.measure ? std::min(settings.rounds, kSlowRounds) : 0;
   const int checked =
-      kCheckedCalls + (settings.measure ? 0 : 1) + static_cast<int>(data.probe_calls.size());
+      (settings.measure ? 0 : kCheckedCalls) + static_cast<int>(data.probe_calls.size());
   const double total = call * (checked + rounds);
   if (total <= settings.max_cell_seconds) return "";
   return fmt::format(

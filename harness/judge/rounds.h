@@ -23,6 +23,9 @@ Plan PlanRounds(const Settings& settings, double call_seconds);
 std::string PredictTooSlow(const Settings& settings, const Contender& contender,
                            const CellData& data);
 
+// Whether its calls are so slow, at the last cell's rate, that it gets few rounds of one call each.
+bool HasFewRounds(const Settings& settings, const Contender& contender, const CellData& data);
+
 // Measures all live entries; returns the seconds spent on checking, which are no part of measuring.
 // Entries whose timed output is wrong or whose worker dies are concluded without a time.
 double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,

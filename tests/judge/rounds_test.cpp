@@ -35,11 +35,13 @@ TEST(PredictTooSlow, SaysThePredictionOrNothing) {
   EXPECT_EQ(PredictTooSlow(settings, contender, data), "");  // nothing known yet
   contender.seconds_per_flop = 1e-10;
   EXPECT_EQ(PredictTooSlow(settings, contender, data), "");  // 0.1 s a call
-  contender.seconds_per_flop = 1e-9;
+  contender.seconds_per_flop = 1.5e-9;
   const std::string reason = PredictTooSlow(settings, contender, data);
-  EXPECT_NE(reason.find("predicted 5 s"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("predicted 4.5 s"), std::string::npos) << reason;
   EXPECT_NE(reason.find("--max-cell-seconds 4"), std::string::npos) << reason;
-  settings.measure = false;  // three checked calls are left: 3 s
+  contender.seconds_per_flop = 1.3e-9;  // three rounds, which are its checked calls, too: 3.9 s
+  EXPECT_EQ(PredictTooSlow(settings, contender, data), "");
+  settings.measure = false;  // three checked calls
   EXPECT_EQ(PredictTooSlow(settings, contender, data), "");
 }
 
