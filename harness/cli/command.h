@@ -17,6 +17,7 @@ struct Command {
   std::function<int()> run;
 };
 
+Command AddCompare(CLI::App& app);
 Command AddList(CLI::App& app);
 Command AddRun(CLI::App& app);
 Command AddSchema(CLI::App& app);

@@ -16,6 +16,7 @@ enum ExitCode {
   kVerificationFailed = 1,
   kUsageError = 2,
   kSuiteError = 3,
+  kRegression = 4,
   kNothingVerified = 5,  // or a --require was not met
   kInterrupted = 130
 };

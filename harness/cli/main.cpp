@@ -21,7 +21,8 @@ constexpr const char* kFooter = R"(Examples:
   attest run --seq 128-4096*2 --heads 12 --head-size 64 --causal full,causal --out r.json
 
 Exit codes: 0 all verified | 1 a result is wrong, vacuous, crashed, timed out or failed | 2 usage |
-3 the suite itself failed | 5 nothing was verified, or a --require was not met | 130 interrupted)";
+3 the suite itself failed | 4 a backend is slower than before | 5 nothing was verified, or a --require
+was not met | 130 interrupted)";
 
 std::string VersionLine() {
   const report::Build build = report::DescribeBuild();
@@ -80,7 +81,8 @@ int Main(int argc, char** argv) {
                "attest");
   app.set_version_flag("--version", VersionLine());
   app.footer(kFooter);
-  const std::vector<Command> commands = {AddList(app), AddRun(app), AddSchema(app), AddVerify(app)};
+  const std::vector<Command> commands = {AddCompare(app), AddList(app), AddRun(app), AddSchema(app),
+                                         AddVerify(app)};
   // Unknown words are ours to report: see above.
   app.allow_extras();
   for (const Command& command : commands) command.parser->allow_extras();

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/cli/outputs.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 
+#include "harness/cli/summary_file.h"
 #include "harness/report/files.h"
 #include "harness/report/json.h"
 
@@ -86,17 +85,7 @@ void Outputs::WriteReport(const report::Report& report) {
 
 std::string Outputs::WriteSummary(const std::string& text) const {
   if (summary_.empty()) return "";
-  if (summary_ != "auto") {
-    report::WriteAtomically(summary_, text);
-    return "";
-  }
-  const char* path = std::getenv("GITHUB_STEP_SUMMARY");
-  if (path == nullptr || *path == '\0')
-    return "--summary auto: GITHUB_STEP_SUMMARY is not set, no summary is written";
-  // Earlier steps may have written to it.
-  const Descriptor file = report::Open(path, O_WRONLY | O_CREAT | O_APPEND, "append to");
-  report::WriteAll(file.get(), text, path);
-  return "";
+  return WriteSummaryFile(summary_, [&](size_t) { return text; });
 }
 
 }  // namespace attest::cli

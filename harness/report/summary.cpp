@@ -8,34 +8,13 @@
 #include <cmath>
 
 #include "harness/report/format.h"
+#include "harness/report/markdown.h"
 #include "harness/report/rows.h"
 #include "harness/report/statistics.h"
 #include "harness/report/table.h"
 
 namespace attest::report {
 namespace {
-
-std::string Escaped(const std::string& text) {
-  std::string escaped;
-  for (char letter : OneLine(text)) {
-    if (letter == '<')
-      escaped += "&lt;";
-    else if (letter == '&')
-      escaped += "&amp;";
-    else if (std::string_view("|*_`[]\\~#").find(letter) != std::string_view::npos)
-      escaped += {'\\', letter};
-    else
-      escaped += letter;
-  }
-  return escaped;
-}
-
-// Between backquotes; those inside would end it.
-std::string Code(const std::string& text) {
-  std::string code = OneLine(text);
-  std::replace(code.begin(), code.end(), '`', '\'');
-  return "`" + code + "`";
-}
 
 struct LabelSummary {
   std::string label;
@@ -71,13 +50,13 @@ std::string LabelTable(const std::vector<Row>& rows, const std::string& baseline
       "| backend | results | verified | failed | speed-up{} (geometric mean) | worst error/bound "
       "|\n"
       "|---|--:|--:|--:|--:|--:|\n",
-      baseline.empty() ? "" : " against " + Escaped(baseline));
+      baseline.empty() ? "" : " against " + EscapeMarkdown(baseline));
   for (const LabelSummary& summary : summaries) {
     const std::optional<double> mean = GeometricMean(summary.speedups);
-    text +=
-        fmt::format("| {} | {} | {} | {} | {} | {} |\n", Escaped(summary.label), summary.results,
-                    summary.verified, summary.failed, mean ? FormatNumber(*mean) + "x" : "-",
-                    summary.worst_error ? FormatNumber(*summary.worst_error) : "-");
+    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", EscapeMarkdown(summary.label),
+                        summary.results, summary.verified, summary.failed,
+                        mean ? FormatNumber(*mean) + "x" : "-",
+                        summary.worst_error ? FormatNumber(*summary.worst_error) : "-");
   }
   return text;
 }
@@ -85,16 +64,16 @@ std::string LabelTable(const std::vector<Row>& rows, const std::string& baseline
 std::string ReasonList(const Report& report) {
   std::string text;
   for (const Reason& reason : CollectReasons(report)) {
-    text += fmt::format("- **{}** {} on {}{}: {}\n", reason.verdict, Escaped(reason.label),
-                        Code(reason.first_cell),
+    text += fmt::format("- **{}** {} on {}{}: {}\n", reason.verdict, EscapeMarkdown(reason.label),
+                        MarkdownCode(reason.first_cell),
                         reason.count > 1 ? fmt::format(" and {} more", reason.count - 1) : "",
-                        Escaped(reason.text));
-    if (!reason.reproduce.empty()) text += fmt::format("  - {}\n", Code(reason.reproduce));
+                        EscapeMarkdown(reason.text));
+    if (!reason.reproduce.empty()) text += fmt::format("  - {}\n", MarkdownCode(reason.reproduce));
   }
   for (const Backend& backend : report.backends)
     if (backend.state != BackendState::kLoaded)
-      text += fmt::format("- {} {}: {}\n", BackendStateName(backend.state), Escaped(backend.name),
-                          Escaped(backend.reason));
+      text += fmt::format("- {} {}: {}\n", BackendStateName(backend.state),
+                          EscapeMarkdown(backend.name), EscapeMarkdown(backend.reason));
   return text.empty() ? "" : "\n" + text;
 }
 
@@ -105,9 +84,9 @@ std::string RowTable(const std::vector<Row>& rows) {
       "|---|---|---|--:|--:|--:|--:|--:|\n";
   for (size_t i = 0; i < std::min(rows.size(), kMarkdownRows); ++i) {
     const Row& row = rows[i];
-    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", Escaped(row.label),
-                        Code(row.cell->id), row.verdict, Escaped(row.median), row.rate, row.ceiling,
-                        row.speedup, row.error);
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} |\n", EscapeMarkdown(row.label),
+                        MarkdownCode(row.cell->id), row.verdict, EscapeMarkdown(row.median),
+                        row.rate, row.ceiling, row.speedup, row.error);
   }
   if (rows.size() > kMarkdownRows)
     text += fmt::format("\n{} more results are in the report.\n", rows.size() - kMarkdownRows);
@@ -119,7 +98,7 @@ std::string RowTable(const std::vector<Row>& rows) {
 std::string MarkdownSummary(const Report& report, const std::string& baseline) {
   const std::vector<Row> rows = MakeRows(report, baseline);
   return fmt::format("### Attest: {}\n\n{}\n\n{}", CountsLine(report.summary),
-                     Escaped(MachineLine(report)), LabelTable(rows, baseline)) +
+                     EscapeMarkdown(MachineLine(report)), LabelTable(rows, baseline)) +
          ReasonList(report) + RowTable(rows);
 }
 
