@@ -18,6 +18,7 @@ struct Command {
 };
 
 Command AddCompare(CLI::App& app);
+Command AddExport(CLI::App& app);
 Command AddList(CLI::App& app);
 Command AddRun(CLI::App& app);
 Command AddSchema(CLI::App& app);

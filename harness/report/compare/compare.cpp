@@ -209,15 +209,20 @@ void CheckOptions(const CompareOptions& options) {
 }
 
 std::string FindBaseline(const Report& report, const std::string& baseline) {
-  std::vector<std::string> labels, of_backend;
+  std::vector<std::string> labels, of_backend, known;
   for (const VerdictCounts& counts : report.summary.per_label) {
     labels.push_back(counts.label);
+    known.push_back(counts.label);
+    known.push_back(counts.label.substr(0, counts.label.find_first_of(":@")));
     if (counts.label.substr(0, counts.label.find_first_of(":@")) == baseline)
       of_backend.push_back(counts.label);
   }
   if (std::find(labels.begin(), labels.end(), baseline) != labels.end()) return baseline;
   if (of_backend.size() == 1) return of_backend.front();
-  if (of_backend.empty()) throw std::invalid_argument(UnknownWord("baseline", baseline, labels));
+  if (of_backend.empty())
+    throw std::invalid_argument(fmt::format("unknown baseline '{}': did you mean '{}'? (known: {})",
+                                            baseline, NearestWord(baseline, known),
+                                            fmt::join(labels, ", ")));
   throw std::invalid_argument(fmt::format("--baseline {}: choose one of its variants: {}", baseline,
                                           fmt::join(of_backend, ", ")));
 }
