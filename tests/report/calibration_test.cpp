@@ -123,7 +123,8 @@ TEST(Calibration, ReportsHaveEnoughCells) {
 
 TEST(Calibration, SameBuildsRaiseNoAlarm) {
   for (const Report& recorded : Recorded())
-    EXPECT_LE(static_cast<double>(Simulate(recorded, 1).alarms), 0.01 * static_cast<double>(Sweeps()));
+    EXPECT_LE(static_cast<double>(Simulate(recorded, 1).alarms),
+              0.01 * static_cast<double>(Sweeps()));
 }
 
 TEST(Calibration, ThreePerCentAreFound) {
