@@ -18,8 +18,10 @@ struct Command {
 };
 
 Command AddCompare(CLI::App& app);
+Command AddCompletion(CLI::App& app);
 Command AddExport(CLI::App& app);
 Command AddList(CLI::App& app);
+Command AddMerge(CLI::App& app);
 Command AddRun(CLI::App& app);
 Command AddSchema(CLI::App& app);
 Command AddVerify(CLI::App& app);

@@ -50,6 +50,8 @@ void AddSweep(CLI::App& parser, RunOptions& options) {
   Add(parser, kSweep, "--seed", options.seed, "seed of the input values")
       ->capture_default_str()
       ->check(kDigits);
+  Add(parser, kSweep, "--shard", options.shard,
+      "i/n: only the i-th of n parts of the sweep; attest merge puts them together");
   parser.add_flag("--list-cells", options.list_cells, "print the names of the cells and end")
       ->group(kSweep);
   Add(parser, kSweep, "--config", options.config, "TOML file of options: seq = \"128,512\"");

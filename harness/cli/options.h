@@ -17,7 +17,7 @@ struct RunOptions {
   std::string suite = "default";
   Axes axes;  // every axis; an empty text = not given
   std::vector<std::string> backends, backend_paths, require;
-  std::string out, summary, config, from_report;
+  std::string out, summary, config, from_report, shard;
   std::string baseline = "eigen:unfused";
   std::string cache = "warm", isa, color = "auto";
   uint64_t seed = 1;

@@ -10,6 +10,7 @@
 
 #include "harness/cli/paths.h"
 #include "harness/core/memory.h"
+#include "harness/core/shard.h"
 #include "harness/core/suites.h"
 #include "harness/judge/cell_data.h"
 #include "harness/judge/contender.h"
@@ -26,7 +27,9 @@ unsigned AllowedCpus() {
 }
 
 std::vector<Cell> CellsOf(const RunOptions& options) {
-  return ExpandSweep(FindSuite(options.suite).blocks, GivenAxes(options), options.seed);
+  const Shard shard = ParseShard(options.shard);
+  return CellsOfShard(
+      ExpandSweep(FindSuite(options.suite).blocks, GivenAxes(options), options.seed), shard);
 }
 
 judge::Settings SettingsOf(const RunOptions& options, bool measure) {
@@ -68,6 +71,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
   policy.oracle_budget = settings.oracle_budget;
   policy.cache = options.cache;
   policy.isa = options.isa;
+  policy.shard = options.shard;
   policy.verify_only = !settings.measure;
   return policy;
 }

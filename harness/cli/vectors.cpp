@@ -223,8 +223,8 @@ int RunVectors(const RunOptions& options, const VectorOptions& vectors) {
   if (!axes.empty())
     throw std::invalid_argument(fmt::format(
         "--vectors runs the cases of a directory: leave out --{}", axes.begin()->first));
-  if (options.resume || options.list_cells)
-    throw std::invalid_argument("--vectors goes with neither --resume nor --list-cells");
+  if (options.resume || options.list_cells || !options.shard.empty())
+    throw std::invalid_argument("--vectors goes with none of --resume, --list-cells, --shard");
   return VectorRun(options, vectors).Run();
 }
 
