@@ -43,7 +43,8 @@ void RefuseUnknownOption(const CLI::App& parser) {
   const std::string name = word.substr(0, word.find('='));
   const std::string command = "attest " + parser.get_name();
   if (!word.starts_with('-'))
-    throw std::invalid_argument(command + " takes options only, what is '" + word + "'?");
+    throw std::invalid_argument(command + " has no use for '" + word + "': see " + command +
+                                " --help");
   throw std::invalid_argument("unknown option '" + name + "' of " + command + ": did you mean '" +
                               NearestWord(name, OptionNames(parser)) + "'? (" + command +
                               " --help lists all)");

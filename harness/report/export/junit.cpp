@@ -82,7 +82,7 @@ void AddCase(const std::string& suite, const CellRecord& cell, const Result& res
   pugi::xml_node outcome = node.append_child(kElements[static_cast<size_t>(kind)]);
   const std::string verdict(VerdictName(result.verdict)), reason = XmlText(result.reason);
   outcome.append_attribute("message") = (verdict + ": " + reason).c_str();
-  outcome.append_attribute("type") = verdict.c_str();
+  if (kind != Kind::kSkipped) outcome.append_attribute("type") = verdict.c_str();
   if (!result.reproduce.empty())
     outcome.append_child(pugi::node_pcdata).set_value(XmlText(result.reproduce).c_str());
 }
