@@ -25,7 +25,7 @@ std::string XmlText(std::string_view text) {
   std::string clean = OneLine(text);
   for (const std::string_view forbidden : {"\xEF\xBF\xBE", "\xEF\xBF\xBF"})
     for (size_t at; (at = clean.find(forbidden)) != std::string::npos;)
-      clean.replace(at, forbidden.size(), "?");
+      clean.replace(at, forbidden.size(), 1, '?');
   return clean;
 }
 
