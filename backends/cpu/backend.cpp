@@ -13,6 +13,8 @@
 
 namespace {
 
+enum : uint32_t { kDecode = 0, kFlash = 1 };
+
 class CpuBackend : public attest::Backend {
  public:
   static constexpr const char* kName = "cpu";
@@ -29,8 +31,11 @@ class CpuBackend : public attest::Backend {
   }
 
   std::vector<attest::Variant> Variants() override {
-    return {{"flash", "blocks of queries x panels of keys, scores in registers, O(1) memory in L",
-             "flash"}};
+    return {
+        {"decode", "few queries: keys split over threads, K and V read once, merged by LSE, O(1)",
+         "decode"},
+        {"flash", "blocks of queries x panels of keys, scores in registers, O(1) memory in L",
+         "flash"}};
   }
 
   attest::Contract ContractOf(uint32_t, int32_t dtype) override {
@@ -52,11 +57,15 @@ class CpuBackend : public attest::Backend {
   }
 
   attest::Workspace WorkspaceOf(const attest::Request& request) override {
-    return {attest::cpu::FlashBytes(request, pool_->threads()), 0};
+    const unsigned threads = pool_->threads();
+    return {request.variant == kDecode ? attest::cpu::DecodeBytes(request, threads)
+                                       : attest::cpu::FlashBytes(request, threads),
+            0};
   }
 
   std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
-    return attest::cpu::MakeFlashPlan(request, *pool_);
+    return request.variant == kDecode ? attest::cpu::MakeDecodePlan(request, *pool_)
+                                      : attest::cpu::MakeFlashPlan(request, *pool_);
   }
 
  private:

@@ -44,7 +44,7 @@ struct Scratch {
         sums(layout.Take<float>(rows * kLanes)),
         shifts(layout.Take<float>(rows)),
         spans(layout.Take<Span>(rows / kRows)),
-        unsettled(layout.Take<uint8_t>(rows / kRows)) {
+        states(layout.Take<uint8_t>(rows / kRows)) {
     const auto copy = [&](int32_t role, bool scalar, int64_t count) {
       const attest_tensor& tensor = GetTensor(tensors, role);
       return InPlace(tensor, scalar) ? nullptr
@@ -58,7 +58,7 @@ struct Scratch {
 
   float *panel, *p, *sums, *shifts;
   Span* spans;
-  uint8_t* unsettled;
+  uint8_t* states;
   float *q, *keys, *values, *out;
 };
 
@@ -75,7 +75,7 @@ class FlashPlan : public Plan {
         element_bytes_(ElementBytes(problem_.dtype)),
         rows_(BlockRows(problem_, pool.threads())),
         blocks_((problem_.q_sequence_length + rows_ - 1) / rows_),
-        factor_(ScoreFactor(problem_)),
+        factors_(ScoreFactors(problem_)),
         pool_(pool) {
     const uint64_t bytes = ScratchBytes(problem_, request.tensors, rows_);
     for (unsigned thread = 0; thread < pool.threads(); ++thread) {
@@ -83,7 +83,7 @@ class FlashPlan : public Plan {
       Layout layout(memory_.back().data());
       scratch_.emplace_back(problem_, request.tensors, rows_, layout);
     }
-    bytes_ = bytes * pool.threads();
+    bytes_ = FlashBytes(request, pool.threads());
   }
 
   void Bind(Tensors tensors) override {
@@ -120,7 +120,7 @@ class FlashPlan : public Plan {
       Span& span = scratch.spans[row / kRows];
       span = {static_cast<int>(low.begin), static_cast<int>(high.end), static_cast<int>(high.begin),
               static_cast<int>(low.end)};
-      scratch.unsettled[row / kRows] = 1;
+      scratch.states[row / kRows] = kUnsettled;
       if (span.begin >= span.end) continue;
       all.begin = std::min(all.begin, span.begin);
       all.end = std::max(all.end, span.end);
@@ -145,9 +145,9 @@ class FlashPlan : public Plan {
         tile.out = const_cast<float*>(out.data) + row * out.stride;
         tile.sums = scratch.sums + row * kLanes;
         tile.shifts = scratch.shifts + row;
-        tile.unsettled = scratch.unsettled + row / kRows;
+        tile.state = scratch.states + row / kRows;
         tile.rows = static_cast<int>(std::min<int64_t>(kRows, count - row));
-        SetKeys(b, h, first + row, kv_length, key, span, tile);
+        SetPanel({b, h, first + row}, key, span, tile);
         ComputeTile(tile);
       }
     }
@@ -184,7 +184,7 @@ class FlashPlan : public Plan {
                copy);
       return Rows{copy, PaddedColumns(tensor.shape[3])};
     };
-    PackKeys(rows(operands_.k, scratch.keys), count, tile.depth, factor_, scratch.panel);
+    PackKeys(rows(operands_.k, scratch.keys), count, tile.depth, factors_.data(), scratch.panel);
     const Rows values = rows(operands_.v, scratch.values);
     tile.keys = scratch.panel;
     tile.values = values.data;
@@ -192,22 +192,14 @@ class FlashPlan : public Plan {
   }
 
   // The part of panel `key` that belongs to a tile, and which of its keys the rows see.
-  void SetKeys(int64_t b, int64_t h, int64_t i, int64_t kv_length, int key, const Span& span,
-               Tile& tile) const {
+  void SetPanel(Query query, int key, const Span& span, Tile& tile) const {
     tile.first = key <= span.begin;
     tile.last = key + kPanelKeys >= span.end;
     tile.key_count = std::min(kPanelKeys, span.end - key);
     tile.masked = span.full_begin > key || span.full_end < key + kPanelKeys;
     if (!tile.masked && tile.rules == nullptr) return;
-    for (int row = 0; row < tile.rows; ++row) {
-      const KeySpan keys = VisibleKeys(problem_, kv_length, i + row);
-      tile.begin[row] = static_cast<int>(keys.begin) - key;
-      tile.end[row] = static_cast<int>(keys.end) - key;
-    }
-    if (rules_.mask == ATTEST_MASK_NONE) return;
-    const attest_tensor& mask = operands_.mask;
-    const int64_t bytes = mask.dtype == ATTEST_BOOL ? 1 : element_bytes_;
-    tile.mask = AddressOf(mask, bytes, b, h, i) + bytes * key * mask.strides[3];
+    for (int row = 0; row < tile.rows; ++row)
+      cpu::SetKeys(problem_, operands_, {query.b, query.h, query.i + row}, row, key, tile);
   }
 
   // Asks for a tile's share of the next panel, so that loads spread over the panel's time.
@@ -244,7 +236,7 @@ class FlashPlan : public Plan {
   const int64_t element_bytes_;
   const int64_t rows_;  // of a block
   const int64_t blocks_;
-  const float factor_;
+  const std::vector<float> factors_;
   ThreadPool& pool_;
   std::vector<Memory> memory_;
   std::vector<Scratch> scratch_;
@@ -256,8 +248,9 @@ class FlashPlan : public Plan {
 }  // namespace
 
 uint64_t FlashBytes(const Request& request, unsigned threads) {
-  return threads *
-         ScratchBytes(request.problem, request.tensors, BlockRows(request.problem, threads));
+  const int64_t rows = BlockRows(request.problem, threads);
+  return threads * ScratchBytes(request.problem, request.tensors, rows) +
+         sizeof(float) * static_cast<uint64_t>(request.problem.head_size);
 }
 
 std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool) {

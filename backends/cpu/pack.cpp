@@ -49,12 +49,13 @@ void StoreAll(const float* from, int64_t stride, int64_t count, int64_t columns,
 }
 
 // 4 keys x 4 elements from `from`, transposed and multiplied, to `to`.
-HWY_INLINE void Transpose4(const float* from, int64_t stride, hn::Vec<SmallTag> factor, float* to) {
+HWY_INLINE void Transpose4(const float* from, int64_t stride, const float* factors, float* to) {
 #if HWY_TARGET == HWY_SCALAR
   for (int c = 0; c < 4; ++c)
-    for (int i = 0; i < 4; ++i) to[c * kGroupKeys + i] = from[i * stride + c] * hn::GetLane(factor);
+    for (int i = 0; i < 4; ++i) to[c * kGroupKeys + i] = from[i * stride + c] * factors[c];
 #else
   const SmallTag tag;
+  const auto factor = hn::LoadU(tag, factors);
   const hn::Repartition<uint64_t, SmallTag> wide;
   const auto row = [&](int i)
                        HWY_ATTR { return hn::Mul(hn::LoadU(tag, from + i * stride), factor); };
@@ -75,7 +76,8 @@ HWY_INLINE void Transpose4(const float* from, int64_t stride, hn::Vec<SmallTag> 
 
 #if HWY_TARGET <= HWY_AVX3
 // 16 keys x 4 elements: four transposes of 4 x 4 side by side in the 128-bit lanes.
-HWY_INLINE void Transpose16(const float* from, int64_t stride, __m512 factor, float* to) {
+HWY_INLINE void Transpose16(const float* from, int64_t stride, const float* factors, float* to) {
+  const __m512 factor = _mm512_broadcast_f32x4(_mm_loadu_ps(factors));
   __m512 rows[4];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
@@ -98,25 +100,25 @@ HWY_INLINE void Transpose16(const float* from, int64_t stride, __m512 factor, fl
 #endif
 
 // Keys [0, count) of one group, elements [0, depth).
-void PackGroup(Rows keys, int count, int depth, float factor, float* group) {
+void PackGroup(Rows keys, int count, int depth, const float* factors, float* group) {
   const int whole = depth / 4 * 4;
   int key = 0;
 #if HWY_TARGET <= HWY_AVX3
   for (; key + 16 <= count; key += 16)
     for (int c = 0; c < whole; c += 4)
-      Transpose16(keys.data + key * keys.stride + c, keys.stride, _mm512_set1_ps(factor),
+      Transpose16(keys.data + key * keys.stride + c, keys.stride, factors + c,
                   group + c * kGroupKeys + key);
 #endif
   for (; key + 4 <= count; key += 4)
     for (int c = 0; c < whole; c += 4)
-      Transpose4(keys.data + key * keys.stride + c, keys.stride, hn::Set(SmallTag(), factor),
+      Transpose4(keys.data + key * keys.stride + c, keys.stride, factors + c,
                  group + c * kGroupKeys + key);
   for (; key < count; ++key)
     for (int c = 0; c < whole; ++c)
-      group[c * kGroupKeys + key] = keys.data[key * keys.stride + c] * factor;
+      group[c * kGroupKeys + key] = keys.data[key * keys.stride + c] * factors[c];
   for (int c = whole; c < depth; ++c)
     for (int i = 0; i < count; ++i)
-      group[c * kGroupKeys + i] = keys.data[i * keys.stride + c] * factor;
+      group[c * kGroupKeys + i] = keys.data[i * keys.stride + c] * factors[c];
   const int end = (count + kLanes - 1) / kLanes * kLanes;
   for (int c = 0; c < depth; ++c)
     std::fill(group + c * kGroupKeys + count, group + c * kGroupKeys + end, 0.0f);
@@ -146,10 +148,10 @@ void StoreRows(const float* from, int64_t stride, int64_t count, int64_t columns
     StoreAll(from, stride, count, columns, static_cast<Bfloat16*>(row), row_stride, step);
 }
 
-void PackKeys(Rows keys, int count, int depth, float factor, float* panel) {
+void PackKeys(Rows keys, int count, int depth, const float* factors, float* panel) {
   for (int first = 0; first < count; first += kGroupKeys) {
     PackGroup({keys.data + first * keys.stride, keys.stride}, std::min(count - first, kGroupKeys),
-              depth, factor, panel);
+              depth, factors, panel);
     panel += static_cast<int64_t>(kGroupKeys) * depth;
   }
 }

@@ -39,8 +39,8 @@ void LoadRows(const void* row, int32_t dtype, int64_t row_stride, int64_t step, 
 void StoreRows(const float* from, int64_t stride, int64_t count, int64_t columns, void* row,
                int32_t dtype, int64_t row_stride, int64_t step);
 
-// Packs `count` <= kPanelKeys keys, times `factor`.
-void PackKeys(Rows keys, int count, int depth, float factor, float* panel);
+// Packs `count` <= kPanelKeys keys, element c of each times factors[c].
+void PackKeys(Rows keys, int count, int depth, const float* factors, float* panel);
 
 }  // namespace attest::cpu
 

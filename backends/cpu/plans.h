@@ -10,7 +10,9 @@
 
 namespace attest::cpu {
 
-// Bytes that the plan will hold, and the plan. Throw Unsupported for other io types.
+// Bytes that the plan will hold, and the plan, of each variant.
+uint64_t DecodeBytes(const Request& request, unsigned threads);
+std::unique_ptr<Plan> MakeDecodePlan(const Request& request, ThreadPool& pool);
 uint64_t FlashBytes(const Request& request, unsigned threads);
 std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool);
 

@@ -6,6 +6,9 @@
 #include <new>
 #include <numbers>
 
+#include "attest/sdpa.hpp"
+#include "pack.h"
+
 namespace attest::cpu {
 
 Operands OperandsOf(const attest_problem& problem, Tensors tensors) {
@@ -25,9 +28,19 @@ bool InPlace(const attest_tensor& tensor, bool scalar) {
          (scalar || kMaskedMemory || tensor.shape[3] % kLanes == 0);
 }
 
-float ScoreFactor(const attest_problem& problem) {
-  const double factor = problem.scale * std::numbers::log2e;
-  return static_cast<float>(problem.softcap > 0 ? 2 * factor / problem.softcap : factor);
+std::vector<float> ScoreFactors(const attest_problem& problem) {
+  double exact = problem.scale * std::numbers::log2e;
+  if (problem.softcap > 0) exact *= 2 / problem.softcap;
+  std::vector<float> factors(static_cast<size_t>(problem.head_size));
+  const float nearest = static_cast<float>(exact);
+  const float low = nearest > exact ? std::nextafter(nearest, kMinusInfinity) : nearest;
+  const float high = nearest < exact ? std::nextafter(nearest, -kMinusInfinity) : nearest;
+  double excess = 0;  // of the factors so far
+  for (float& factor : factors) {
+    factor = excess > 0 ? low : high;
+    excess += factor - exact;
+  }
+  return factors;
 }
 
 bool HasRules(const attest_problem& problem) {
@@ -36,7 +49,20 @@ bool HasRules(const attest_problem& problem) {
 
 ScoreRules RulesOf(const attest_problem& problem, const Operands& operands) {
   return {static_cast<float>(problem.softcap), problem.attn_mask, operands.mask.dtype,
-          operands.mask.strides[2], operands.mask.strides[3]};
+          operands.mask.strides[3]};
+}
+
+void SetKeys(const attest_problem& problem, const Operands& operands, Query query, int row, int key,
+             Tile& tile) {
+  const int64_t kv_length = KvLength(problem, &operands.lengths, query.b);
+  const KeySpan keys = VisibleKeys(problem, kv_length, query.i);
+  tile.begin[row] = static_cast<int>(keys.begin) - key;
+  tile.end[row] = static_cast<int>(keys.end) - key;
+  if (problem.attn_mask == ATTEST_MASK_NONE) return;
+  const attest_tensor& mask = operands.mask;
+  const int64_t bytes = mask.dtype == ATTEST_BOOL ? 1 : ElementBytes(mask.dtype);
+  tile.mask[row] =
+      AddressOf(mask, bytes, query.b, query.h, query.i) + bytes * key * mask.strides[3];
 }
 
 float LogSumExp(float sum, float shift) {

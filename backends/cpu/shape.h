@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include "attest/backend.hpp"
 #include "tile.h"
@@ -32,13 +33,24 @@ inline char* AddressOf(const attest_tensor& tensor, int64_t bytes, int64_t b, in
          bytes * (b * tensor.strides[0] + h * tensor.strides[1] + i * tensor.strides[2]);
 }
 
-// What q.k is multiplied by when keys are packed, so that scores are exponents of 2 (with softcap:
-// twice the argument of tanh).
-float ScoreFactor(const attest_problem& problem);
+// What element c of every key is multiplied by when it is packed, [head_size], so that scores are
+// exponents of 2 (with softcap: twice the argument of tanh). The factor in f32 would be off by up
+// to 2^-25, the same way for every score, and the outputs would lean with it: neighbours of the
+// exact factor in turn have the right mean.
+std::vector<float> ScoreFactors(const attest_problem& problem);
 
 // Softcap and masks, and whether the problem has any.
 ScoreRules RulesOf(const attest_problem& problem, const Operands& operands);
 bool HasRules(const attest_problem& problem);
+
+// One query of one head.
+struct Query {
+  int64_t b, h, i;
+};
+
+// Fills in what one row of a tile sees of the keys from `key` on: begin, end and mask.
+void SetKeys(const attest_problem& problem, const Operands& operands, Query query, int row, int key,
+             Tile& tile);
 
 // log of the sum of exp(score): from the sum of 2^(score - m) and -m.
 float LogSumExp(float sum, float shift);

@@ -19,10 +19,10 @@ void Scale(float* row, int count, float factor) {
   for (; j < count; ++j) row[j] *= factor;
 }
 
-float RowMax(const float* row, int count) {
+Vec LaneMax(const float* row, int count) {
   Vec max = hn::Load(kTag, row);
   for (int j = kLanes; j < count; j += kLanes) max = hn::Max(max, hn::Load(kTag, row + j));
-  return Max(max);
+  return max;
 }
 
 // A row has met a visible key as soon as its sum is not 0: P of the largest score never underflows.
@@ -32,7 +32,7 @@ bool IsSettled(const Tile& tile, int row) {
 
 // What a row has summed up so far, times 2^-rise.
 void Lower(const Tile& tile, int row, int columns, float rise) {
-  const float factor = Exp2(-rise);
+  const float factor = hn::GetLane(Exp2(DropSmall(hn::Set(kTag, -rise))));
   Scale(tile.sums + row * kLanes, kLanes, factor);
   Scale(tile.p + row * kPanelKeys, columns, factor);
   if (!tile.first) Scale(tile.out + row * tile.out_stride, tile.value_size, factor);
@@ -42,7 +42,7 @@ void Lower(const Tile& tile, int row, int columns, float rise) {
 template <typename Element, typename Bias>
 void ReadMask(const Tile& tile, int row, int count, Bias bias, float* out) {
   const int64_t step = tile.rules->mask_key_stride;
-  const Element* from = static_cast<const Element*>(tile.mask) + row * tile.rules->mask_row_stride;
+  const auto* from = static_cast<const Element*>(tile.mask[row]);
   if (step == 1)
     for (int j = 0; j < count; ++j) out[j] = bias(from[j]);
   else
@@ -91,17 +91,21 @@ void ApplyRules(const Tile& tile, int row, int count) {
 }  // namespace
 
 void MoveShifts(const Tile& tile, int first_key, int count) {
-  *tile.unsettled = 0;
+  const bool all_settled = (*tile.state & kUnsettled) == 0;
+  *tile.state &= kShifted;
   for (int row = 0; row < tile.rows; ++row) {
     float* scores = tile.p + row * kPanelKeys + first_key;
-    const float rise = RowMax(scores, count);
-    const bool settled = IsSettled(tile, row);
-    if (rise == kMinusInfinity) *tile.unsettled |= !settled;
+    const Vec highest = LaneMax(scores, count);
+    if (all_settled && hn::AllTrue(kTag, hn::Le(highest, hn::Set(kTag, kHighest)))) continue;
+    const float rise = Max(highest);
+    const bool settled = all_settled || IsSettled(tile, row);
+    if (rise == kMinusInfinity && !settled) *tile.state |= kUnsettled;
     if (rise == kMinusInfinity || (settled && rise <= kHighest)) continue;
     const Vec by = hn::Set(kTag, rise);
     for (int j = 0; j < count; j += kLanes)
       hn::Store(hn::Sub(hn::Load(kTag, scores + j), by), kTag, scores + j);
     tile.shifts[row] -= rise;
+    *tile.state |= kShifted;
     if (settled) Lower(tile, row, first_key, rise);
   }
 }
@@ -119,7 +123,7 @@ void SoftmaxRows(const Tile& tile, int count) {
     float* scores = tile.p + row * kPanelKeys;
     Vec sum = hn::Load(kTag, tile.sums + row * kLanes);
     for (int j = 0; j < count; j += kLanes) {
-      const Vec p = Exp2(hn::Load(kTag, scores + j));
+      const Vec p = Exp2(DropSmall(hn::Load(kTag, scores + j)));
       hn::Store(p, kTag, scores + j);
       sum = hn::Add(sum, p);
     }

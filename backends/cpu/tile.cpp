@@ -70,7 +70,7 @@ HWY_INLINE bool InRange(const Tile& tile, const Vec (&scores)[R][C]) {
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j) highest = hn::Max(highest, scores[i][j]);
   if (HWY_UNLIKELY(!hn::AllTrue(kTag, hn::Le(highest, hn::Set(kTag, kHighest))))) return false;
-  if (HWY_LIKELY(*tile.unsettled == 0)) return true;
+  if (HWY_LIKELY((*tile.state & kUnsettled) == 0)) return true;
   Vec lowest = hn::Set(kTag, kHighest);
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
@@ -81,7 +81,7 @@ HWY_INLINE bool InRange(const Tile& tile, const Vec (&scores)[R][C]) {
   }
   const bool settled =
       kLanes >= 4 && hn::AllTrue(kTag, hn::Ge(lowest, hn::Set(kTag, kLowestStart)));
-  if (settled) *tile.unsettled = 0;
+  if (settled) *tile.state &= kShifted;
   return settled;
 }
 
@@ -100,6 +100,12 @@ HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
     for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
       for (int j = 0; j < C; ++j) scores[i][j] = hn::Load(kTag, p + i * kPanelKeys + j * kLanes);
+  }
+  if (HWY_UNLIKELY(*tile.state & kShifted)) {
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < C; ++j) scores[i][j] = DropSmall(scores[i][j]);
   }
   Vec sums[R];
 #pragma GCC unroll 4

@@ -25,8 +25,12 @@ struct ScoreRules {
       0;  // scores are 2 x / softcap where it is on, so that exp2 of them is e^(2x / cap)
   int32_t mask = ATTEST_MASK_NONE;
   int32_t mask_dtype = ATTEST_BOOL;
-  int64_t mask_row_stride = 0;  // in elements
-  int64_t mask_key_stride = 0;
+  int64_t mask_key_stride = 0;  // in elements
+};
+
+enum TileState : uint8_t {
+  kUnsettled = 1,  // a row has not met a visible key
+  kShifted = 2,    // a row has a shift: scores are spread widely
 };
 
 struct Tile {
@@ -41,10 +45,10 @@ struct Tile {
   int depth;
   int value_size;
   // state of the rows, kept from panel to panel
-  float* shifts;       // [rows]: -m
-  float* sums;         // [rows][kLanes] of P so far, 0 at first
-  uint8_t* unsettled;  // 1 while a row has not met a visible key; 1 at first
-  float* p;            // scratch [kRows][kPanelKeys]
+  float* shifts;   // [rows]: -m
+  float* sums;     // [rows][kLanes] of P so far, 0 at first
+  uint8_t* state;  // TileState bits; kUnsettled at first
+  float* p;        // scratch [kRows][kPanelKeys]
   // this panel
   int rows;
   int key_count;     // keys to compute, >= 1; those from it on are hidden
@@ -54,7 +58,7 @@ struct Tile {
   int begin[kRows];  // visible keys of each row, relative to the panel
   int end[kRows];
   const ScoreRules* rules;  // or nullptr
-  const void* mask;         // element of the first row and the panel's first key
+  const void* mask[kRows];  // of each row, at the panel's first key
 };
 
 // Computes the tile for the head size `depth`.
