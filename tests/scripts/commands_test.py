@@ -31,6 +31,7 @@ class Commands(unittest.TestCase):
             (self.root / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         self.write("scripts/setup", NOTE)
+        self.write("scripts/plot", NOTE + 'echo "the page"; exit "${PLOT_EXIT:-0}"\n')
         self.write("bin/cmake", NOTE + 'exit "${CMAKE_EXIT:-0}"\n')
         self.write("bin/ctest", NOTE + 'echo "the summary"; exit "${CTEST_EXIT:-0}"\n')
         self.write("bin/nvidia-smi", "#!/bin/sh\nexit 9\n")
@@ -50,21 +51,23 @@ class Commands(unittest.TestCase):
                                      "CALLS": str(self.calls), **environment})
         return result, self.calls.read_text().splitlines()
 
-    def test_bench_sets_up_builds_and_runs(self):
+    def test_bench_sets_up_builds_runs_and_plots(self):
         result, calls = self.run_script("scripts/bench")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertEqual([call.split()[0] for call in calls], ["setup", "cmake", "cmake", "attest"])
-        self.assertEqual(calls[0], "setup <--no-python>")
+        self.assertEqual([call.split()[0] for call in calls], ["setup", "cmake", "cmake", "attest", "plot"])
+        self.assertEqual(calls[0], "setup <>")
         self.assertIn("<--target> <attest> <attest-worker> <attest_backends>", calls[2])
-        table, report = result.stdout.splitlines()
+        table, report, page = result.stdout.splitlines()
+        self.assertEqual(page, "the page")
+        self.assertEqual(calls[4], f"plot <{report[len('report: '):]}>")
         self.assertEqual(table, "the table")
         self.assertRegex(report, r"^report: /.*/build/reports/\d{8}-\d{6}\.json$")
         self.assertTrue(pathlib.Path(report[len("report: "):]).is_file())
 
     def test_bench_passes_arguments_on(self):
         result, calls = self.run_script("scripts/bench", "--suite", "smoke", "--backend", "a b*", "--out", "r.json")
-        self.assertEqual(calls[-1], "attest <run> <--suite> <smoke> <--backend> <a b*> <--out> <r.json>")
-        self.assertEqual(result.stdout.splitlines()[-1], "report: r.json")
+        self.assertEqual(calls[-2:], ["attest <run> <--suite> <smoke> <--backend> <a b*> <--out> <r.json>", "plot <r.json>"])
+        self.assertEqual(result.stdout.splitlines()[-2:], ["report: r.json", "the page"])
         self.assertTrue((self.root / "bin" / "r.json").is_file(), "relative to the caller's folder")
         _, calls = self.run_script("scripts/bench", "--out=q.json")
         self.assertEqual(calls[-1], "attest <run> <--out=q.json>")
@@ -76,6 +79,8 @@ class Commands(unittest.TestCase):
     def test_bench_keeps_the_exit_code(self):
         for code in (1, 2, 3, 5):
             self.assertEqual(self.run_script("scripts/bench", ATTEST_EXIT=str(code))[0].returncode, code)
+        self.assertEqual(self.run_script("scripts/bench", ATTEST_EXIT="5", PLOT_EXIT="2")[0].returncode, 5)
+        self.assertEqual(self.run_script("scripts/bench", PLOT_EXIT="2")[0].returncode, 3)
 
     def test_failed_set_up_or_build_runs_nothing(self):
         result, calls = self.run_script("scripts/bench", CMAKE_EXIT="1")
@@ -88,6 +93,7 @@ class Commands(unittest.TestCase):
     def test_test_refuses_an_empty_run_and_leaves_slow_ones_out(self):
         result, calls = self.run_script("scripts/test", "-R", "core")
         self.assertEqual([call.split()[0] for call in calls], ["setup", "cmake", "cmake", "ctest"])
+        self.assertEqual(calls[0], "setup <--tests>")
         self.assertIn("<--no-tests=error>", calls[-1])
         self.assertTrue(calls[-1].endswith("<-LE> <^slow$> <-R> <core>"), calls[-1])
         self.assertEqual(result.stdout.splitlines()[-1], "the summary")

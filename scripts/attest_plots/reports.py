@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports as rows. Keys that a report lacks come out as None; keys it has in addition are ignored."""
+
+import dataclasses
+import json
+import math
+import pathlib
+
+MAJOR = 1  # of the reports this reads
+
+
+class Unusable(Exception):
+    """The file is no report, or not one this version reads; the text says which and what to do."""
+
+
+@dataclasses.dataclass
+class Row:
+    """One result: a backend's variant on one cell. Times in seconds, rates per second."""
+
+    label: str
+    cell: str
+    problem: dict
+    verdict: str
+    reason: str
+    reproduce: str
+    implementation: str
+    median: float | None
+    p20: float | None
+    p80: float | None
+    noise: str
+    flops: float | None
+    bytes: float | None
+    of_ceiling: float | None
+    intensity: float | None
+    error_over_bound: float | None
+    workspace: float | None
+    speed_up: float | None = None
+
+    @property
+    def is_verified(self):
+        return self.verdict in ("pass", "suspicious")
+
+
+@dataclasses.dataclass
+class Report:
+    """A report and its rows."""
+
+    path: pathlib.Path
+    name: str
+    machine: dict
+    build: dict
+    policy: dict
+    ceilings: dict
+    backends: list
+    summary: dict
+    rows: list
+
+
+def load(path):
+    """The report in that file. Raises Unusable."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Unusable(f"{path}: not a text file") from error
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Unusable(
+            f"{path}: broken JSON at line {error.lineno} ({error.msg}); a killed sweep is finished by "
+            "attest run --resume"
+        ) from error
+    attest = data.get("attest") if isinstance(data, dict) else None
+    if not isinstance(attest, dict) or not isinstance(attest.get("cells"), list):
+        raise Unusable(f"{path}: no report of Attest (it has no attest.cells); make one with attest run --out")
+    version = str(attest.get("schema_version", ""))
+    if not version.split(".")[0].isdigit() or int(version.split(".")[0]) > MAJOR:
+        raise Unusable(
+            f"{path}: schema version {version or 'missing'}, this scripts/plot reads {MAJOR}.x; "
+            "use the one of the Attest that wrote it"
+        )
+    return _report(path, attest)
+
+
+def _report(path, attest):
+    baseline = (attest.get("policy") or {}).get("baseline", "")
+    rows = [row for cell in attest["cells"] for row in _rows_of(cell, baseline)]
+    machine = attest.get("machine") or {}
+    commit = (attest.get("build") or {}).get("commit") or ""
+    return Report(
+        path=path,
+        name=f"{machine.get('slug', 'unknown machine')} · {commit[:7] or path.stem}",
+        machine=machine,
+        build=attest.get("build") or {},
+        policy=attest.get("policy") or {},
+        ceilings=attest.get("ceilings") or {},
+        backends=attest.get("backends") or [],
+        summary=attest.get("summary") or {},
+        rows=rows,
+    )
+
+
+def _rows_of(cell, baseline):
+    rows = [_row(cell, result) for result in cell.get("results") or []]
+    base = next((r.median for r in rows if r.label == baseline and r.is_verified and r.median), None)
+    for row in rows:
+        if base and row.median:
+            row.speed_up = base / row.median
+    return rows
+
+
+def _number(value):
+    """A finite number, else None: reports write null for what is not finite."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def _row(cell, result):
+    timing = result.get("timing") or {}
+    rates = result.get("rates") or {}
+    verification = result.get("verification") or {}
+    label = str(result.get("backend", "?"))
+    if result.get("variant"):
+        label += f":{result['variant']}"
+    if result.get("device"):
+        label += f"@{result['device']}"
+    flops, least = _number(cell.get("flops")), _number(cell.get("bytes_min"))
+    error = _number(verification.get("error_over_bound"))
+    if verification.get("error_over_bound_nonfinite"):
+        error = math.inf
+    return Row(
+        label=label,
+        cell=str(cell.get("id", "?")),
+        problem=cell.get("problem") or {},
+        verdict=str(result.get("verdict", "?")),
+        reason=str(result.get("reason") or ""),
+        reproduce=str(result.get("reproduce") or ""),
+        implementation=str(result.get("implementation") or ""),
+        median=_number(timing.get("median_seconds")),
+        p20=_number(timing.get("p20_seconds")),
+        p80=_number(timing.get("p80_seconds")),
+        noise=str(timing.get("noise_reason") or "") if timing.get("noisy") else "",
+        flops=_number(rates.get("flops_per_second")),
+        bytes=_number(rates.get("bytes_per_second")),
+        of_ceiling=_number(rates.get("fraction_of_ceiling")),
+        intensity=flops / least if flops and least else None,
+        error_over_bound=error,
+        workspace=_number(result.get("workspace_bytes")),
+    )
+
+
+def labels(rows):
+    """The results' labels, in alphabetical order, for stable colours."""
+    return sorted({row.label for row in rows})
+
+
+def series_key(problem):
+    """What two cells of one line share: everything but the sequence lengths."""
+    return tuple(
+        (key, str(value))
+        for key, value in sorted(problem.items())
+        if key not in ("q_sequence_length", "kv_sequence_length", "causal_offset", "scale")
+    )
+
+
+def series_name(problem):
+    """A line's or panel's problem in a few words."""
+    heads, kv = problem.get("q_num_heads"), problem.get("kv_num_heads")
+    words = [str(problem.get("dtype", "?")), f"{heads}{'' if heads == kv else f'/{kv}'} heads"]
+    words.append(f"d {problem.get('head_size')}")
+    if problem.get("op") == "self_attention":
+        words.insert(0, f"layer, hidden {problem.get('hidden_size')}")
+    if problem.get("batch_size", 1) != 1:
+        words.append(f"batch {problem['batch_size']}")
+    if problem.get("is_causal"):
+        words.append("causal")
+    if (problem.get("left_window_size") or -1) >= 0:
+        words.append(f"window {problem['left_window_size']}")
+    if problem.get("attn_mask", "none") != "none":
+        words.append(f"{problem['attn_mask']} mask")
+    if problem.get("softcap"):
+        words.append(f"softcap {problem['softcap']:g}")
+    return ", ".join(words)

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/plot on the committed reports, on hostile ones and on broken ones; the page in a real
+headless Chromium: it runs no script but its own, loads nothing, and its filter filters.
+
+usage: plot_test.py. Chromium's part is skipped where there is none.
+"""
+import copy
+import html.parser
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PLOT = ROOT / "scripts" / "plot"
+REPORT = sorted((ROOT / "results").glob("*/*.json"))[0]
+HOSTILE = "<script>document.title='taken'</script>\"'&$\\frac{"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def plot(*arguments):
+    return subprocess.run([PLOT, *map(str, arguments)], text=True, capture_output=True, timeout=120, check=False)
+
+
+class Ids(html.parser.HTMLParser):
+    """Ids of a document, and the attributes by which it could load something."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.loads = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href") and not (value or "").startswith(("#", "data:")):
+                self.loads.append((tag, name, value))
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+
+    def page_of(self, *reports, files=("--page-only",)):
+        result = plot(*reports, "--out", self.folder / "out", *files)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return (self.folder / "out" / "report.html").read_text(encoding="utf-8")
+
+    def hostile(self):
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        for cell in report["attest"]["cells"]:
+            for result in cell["results"]:
+                result["backend"] = HOSTILE + result["backend"]
+                result["reason"] = HOSTILE
+        report["attest"]["machine"]["slug"] = HOSTILE
+        path = self.folder / "hostile.json"
+        path.write_text(json.dumps(report), encoding="utf-8")
+        return path
+
+
+class Page(Folder):
+    def test_has_every_result_and_every_plot(self):
+        text = self.page_of(REPORT, files=())
+        cells = json.loads(REPORT.read_text(encoding="utf-8"))["attest"]["cells"]
+        body = text[text.index("<tbody>"):]
+        self.assertEqual(body.count("<tr>"), sum(len(cell["results"]) for cell in cells))
+        self.assertEqual(text.count("<figure>"), 6)
+        self.assertLess(len(text), 3_000_000)
+        for name in ("time", "rate", "speed-up", "heat", "roofline", "errors"):
+            for kind in ("svg", "png"):
+                self.assertGreater((self.folder / "out" / f"{name}.{kind}").stat().st_size, 1000)
+
+    def test_of_two_reports_names_both_and_repeats_no_id(self):
+        other = json.loads(REPORT.read_text(encoding="utf-8"))
+        other["attest"]["machine"]["slug"] = "another-machine"
+        path = self.folder / "other.json"
+        path.write_text(json.dumps(other), encoding="utf-8")
+        text = self.page_of(REPORT, path)
+        self.assertIn("another-machine", text)
+        ids = Ids(text).ids
+        self.assertEqual(len(ids), len(set(ids)), "an id is used twice")
+
+    def test_loads_nothing(self):
+        self.assertEqual(Ids(self.page_of(REPORT)).loads, [])
+
+    def test_escapes_what_a_report_says(self):
+        text = self.page_of(self.hostile())
+        self.assertEqual(len(re.findall(r"<script", text)), 1, "the page's own script alone")
+        self.assertNotIn("<script>document", text)
+
+    def test_of_a_report_without_times_has_the_table(self):
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        for cell in report["attest"]["cells"]:
+            for result in cell["results"]:
+                result.update(verdict="error", timing=None, rates=None, verification=None)
+        path = self.folder / "errors.json"
+        path.write_text(json.dumps(report), encoding="utf-8")
+        text = self.page_of(path)
+        self.assertIn("no verified time", text)
+        self.assertIn(">error</span>", text)
+
+
+class BadInput(Folder):
+    def refusal(self, text, name="r.json"):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        result = plot(path, "--out", self.folder / "out")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertFalse((self.folder / "out").exists(), "nothing is written")
+        return result.stderr
+
+    def test_another_tools_report(self):
+        self.assertIn("no report of Attest", self.refusal('{"benchmarks": []}'))
+
+    def test_truncated(self):
+        text = REPORT.read_text(encoding="utf-8")
+        self.assertIn("broken JSON at line", self.refusal(text[: len(text) // 2]))
+
+    def test_newer_major(self):
+        report = copy.deepcopy(json.loads(REPORT.read_text(encoding="utf-8")))
+        report["attest"]["schema_version"] = "2.0.0"
+        self.assertIn("schema version 2.0.0", self.refusal(json.dumps(report)))
+
+    def test_missing_file(self):
+        result = plot(self.folder / "none.json")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("No such file", result.stderr)
+
+
+@unittest.skipUnless(CHROMIUM, "no Chromium: apt-get install chromium")
+class Browser(Folder):
+    def browse(self, page, *options):
+        """Standard output and error of a headless run, and the addresses it asked for."""
+        log = self.folder / "net.json"
+        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                   f"--user-data-dir={self.folder / 'profile'}", f"--log-net-log={log}", "--virtual-time-budget=5000",
+                   "--enable-logging=stderr", *options, page]
+        run = subprocess.run(command, text=True, capture_output=True, timeout=110, check=True,
+                             env={**os.environ, "HOME": str(self.folder)})
+        console = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+        asked = set(re.findall(r'"url":"([^"]+)"', log.read_text(encoding="utf-8")))
+        return run.stdout, console, asked
+
+    def test_page_is_clean_and_filters(self):
+        self.page_of(REPORT)
+        page = (self.folder / "out" / "report.html").as_uri()
+        dom, console, asked = self.browse(f"{page}#naive+causal", "--dump-dom")
+        self.assertEqual(console, [])
+        own = [url for url in asked if not url.startswith(("file:", "data:", "chrome:"))]
+        # The browser's own errands go to its maker; the page may ask for nothing at all.
+        self.assertEqual([url for url in own if "google" not in url and "gvt1" not in url], [])
+        rows = re.findall(r"<tr( hidden(?:=\"\")?)?><td>(.*?)</tr>", dom, re.S)
+        shown = [text for hidden, text in rows if not hidden]
+        self.assertTrue(shown)
+        self.assertLess(len(shown), len(rows))
+        for text in shown:
+            self.assertIn("naive", text)
+            self.assertIn("causal", text)
+
+    def test_hostile_report_runs_nothing(self):
+        self.page_of(self.hostile())
+        dom, console, _ = self.browse((self.folder / "out" / "report.html").as_uri(), "--dump-dom")
+        self.assertEqual(console, [])
+        self.assertIn("<title>Attest:", dom)
+
+
+if __name__ == "__main__":
+    unittest.main()
