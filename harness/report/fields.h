@@ -80,6 +80,7 @@ constexpr auto FieldsOf(const Policy*) {
       Optional("max_cell_seconds", &Policy::max_cell_seconds),
       Optional("oracle_budget", &Policy::oracle_budget), Optional("cache", &Policy::cache),
       Optional("isa", &Policy::isa), Optional("shard", &Policy::shard),
+      Optional("shrink_seconds", &Policy::shrink_seconds),
       Optional("verify_only", &Policy::verify_only));
 }
 constexpr auto FieldsOf(const Ceiling*) {
@@ -136,7 +137,7 @@ constexpr auto FieldsOf(const Verification*) {
       Optional("bias_z", &Verification::bias_z), Optional("nmse", &Verification::nmse),
       Optional("resolving_power", &Verification::resolving_power),
       Optional("inferred_contract", &Verification::inferred_contract),
-      Optional("checks", &Verification::checks));
+      Optional("deviation", &Verification::deviation), Optional("checks", &Verification::checks));
 }
 // "rounds" is written beside these: the number of samples.
 constexpr auto FieldsOf(const Timing*) {
@@ -155,12 +156,19 @@ constexpr auto FieldsOf(const Rates*) {
                     Optional("bytes_per_second", &Rates::bytes_per_second),
                     Optional("fraction_of_ceiling", &Rates::fraction_of_ceiling));
 }
+constexpr auto FieldsOf(const Smallest*) {
+  return std::tuple(Required("cell", &Smallest::cell), Optional("reason", &Smallest::reason),
+                    Optional("minimal", &Smallest::minimal), Optional("tries", &Smallest::tries),
+                    Optional("seconds", &Smallest::seconds));
+}
 constexpr auto FieldsOf(const Result*) {
   return std::tuple(
       Required("backend", &Result::backend), Required("variant", &Result::variant),
       Optional("device", &Result::device), Optional("implementation", &Result::implementation),
       Required("verdict", &Result::verdict), Optional("reason", &Result::reason),
-      Optional("reproduce", &Result::reproduce), Optional("verification", &Result::verification),
+      Optional("reproduce", &Result::reproduce),
+      Optional("reproduce_original", &Result::reproduce_original),
+      Optional("smallest", &Result::smallest), Optional("verification", &Result::verification),
       Optional("timing", &Result::timing), Optional("rates", &Result::rates),
       Optional("peak_memory_bytes", &Result::peak_memory_bytes),
       Optional("workspace_bytes", &Result::workspace_bytes),
@@ -174,6 +182,7 @@ constexpr auto FieldsOf(const CellRecord*) {
                     Optional("bytes_min", &CellRecord::bytes_min),
                     Optional("rows_checked", &CellRecord::rows_checked),
                     Optional("rows_total", &CellRecord::rows_total),
+                    Optional("agreement", &CellRecord::agreement),
                     Required("results", &CellRecord::results));
 }
 

@@ -85,6 +85,7 @@ struct Policy {
   std::string cache = "warm";  // or "cold"
   std::string isa;             // forced level; empty = the best
   std::string shard;           // "2/8"; empty = all
+  double shrink_seconds = 0;   // for a smaller problem of a failed result; 0 = not looked for
   bool verify_only = false;
 };
 
@@ -154,7 +155,9 @@ struct Verification {
   std::optional<double> error_over_probabilistic_bound, max_ulp, bias_z, nmse, resolving_power;
   std::optional<Worst> worst;
   std::vector<Check> checks;
-  std::string inferred_contract;  // "behaves as tf32"; empty = the declared one
+  // Where the output is beyond its bound; else empty.
+  std::string inferred_contract;  // "behaves as tf32", "no arithmetic explains it"
+  std::string deviation;          // which of the compared elements: "from row 64 on"
 };
 struct Timing {
   std::string timer = "wall";  // or "device"
@@ -174,12 +177,23 @@ struct Rates {
   std::optional<double>
       fraction_of_ceiling;  // of FLOP/s, or of bytes/s where MemoryBound (statistics.h)
 };
+// The smallest problem found on which a failed result fails in the same way.
+struct Smallest {
+  std::string cell;      // its id
+  std::string reason;    // of its failure
+  bool minimal = false;  // nothing one step smaller fails; false: the search was cut short
+  uint64_t tries = 0;    // problems verified to find it
+  double seconds = 0;    // that took
+};
 struct Result {
   std::string backend, variant;
   uint32_t device = 0;
   std::string implementation;
   Verdict verdict = Verdict::kError;
-  std::string reason, reproduce;
+  std::string reason;
+  std::string reproduce;           // one command that shows the failure, of the smallest problem
+  std::string reproduce_original;  // of the cell itself, where `reproduce` is of a smaller one
+  std::optional<Smallest> smallest;
   std::optional<Verification> verification;
   std::optional<Timing> timing;
   std::optional<Rates> rates;
@@ -191,6 +205,8 @@ struct CellRecord {
   Cell cell;
   double flops = 0, flops_unmasked = 0, bytes_min = 0;
   int64_t rows_checked = 0, rows_total = 0;
+  std::string
+      agreement;  // who deviates from the reference and where, in one sentence; empty = none
   std::vector<Result> results;
 };
 

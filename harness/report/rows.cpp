@@ -85,6 +85,21 @@ std::vector<Reason> CollectReasons(const Report& report) {
   return reasons;
 }
 
+std::vector<Agreement> CollectAgreements(const Report& report) {
+  std::vector<Agreement> all;
+  for (const CellRecord& cell : report.cells) {
+    if (cell.agreement.empty()) continue;
+    const std::string text = OneLine(cell.agreement);
+    const auto known = std::find_if(all.begin(), all.end(),
+                                    [&](const Agreement& said) { return said.text == text; });
+    if (known != all.end())
+      ++known->count;
+    else
+      all.push_back({text, cell.id, 1});
+  }
+  return all;
+}
+
 std::string MachineLine(const Report& report) {
   const Machine& machine = report.machine;
   return fmt::format("{} | {} | {} | Linux {} | {} threads used", machine.slug, machine.cpu.model,

@@ -37,6 +37,13 @@ struct Reason {
 // Of everything but plain passes; failures first, in the order of the report.
 std::vector<Reason> CollectReasons(const Report& report);
 
+// What is said of who agrees with the reference; the same sentence once for all its cells.
+struct Agreement {
+  std::string text, first_cell;
+  size_t count = 0;
+};
+std::vector<Agreement> CollectAgreements(const Report& report);
+
 // "oneDNN 2.6.3"-like line of the machine: "slug | OS | kernel".
 std::string MachineLine(const Report& report);
 // "12 cells, 60 results: 55 verified, 0 failed, 5 unsupported; 201 s (verification 38 s)".

@@ -84,6 +84,15 @@ std::string ReasonLines(const Report& report) {
   return text;
 }
 
+std::string AgreementLines(const Report& report) {
+  std::string text;
+  for (const Agreement& said : CollectAgreements(report))
+    text +=
+        fmt::format("{}{}: {}\n", said.first_cell,
+                    said.count > 1 ? fmt::format(" and {} more", said.count - 1) : "", said.text);
+  return text;
+}
+
 std::string BackendLines(const Report& report) {
   std::string text;
   for (const Backend& backend : report.backends)
@@ -109,7 +118,7 @@ std::string TextTable(const Report& report, const TableOptions& options) {
   std::string notes = noisy ? "~ noisy: the report has the reason\n" : "";
   if (!options.baseline.empty())
     notes += fmt::format("speed-up: against {}, paired within rounds\n", options.baseline);
-  notes += ReasonLines(report) + BackendLines(report);
+  notes += ReasonLines(report) + AgreementLines(report) + BackendLines(report);
   return fmt::format("{}\n{}\n{}\n{}\n", options.color ? Colored(table, rows) : table, notes,
                      MachineLine(report), CountsLine(report.summary));
 }

@@ -95,8 +95,13 @@ Result Failed() {
   Result result = MakeResult("naive", "", Verdict::kFail);
   result.reason = "error is \xff inf times the bound\nat row 2 | column 3";
   result.reproduce = "attest verify --backend naive --seq 3";
+  result.reproduce_original = "attest verify --backend naive --seq 512";
+  result.smallest =
+      Smallest{"sdpa/f32/b1/h1/kv1/q3/k3/d1", "bound: 1 of 3 elements", true, 17, 0.25};
   result.verification = MakeVerification(std::numeric_limits<double>::infinity());
   result.verification->worst->got = std::numeric_limits<double>::quiet_NaN();
+  result.verification->inferred_contract = "no arithmetic explains it";
+  result.verification->deviation = "from row 64 on";
   result.verification->nmse = -std::numeric_limits<double>::infinity();
   uint64_t noise = 1;
   result.timing = MakeTiming(0.5, noise);  // the writer must not publish it
@@ -169,6 +174,7 @@ Report MakeReport(double slowdown, uint64_t seed) {
   for (CellRecord& cell : report.cells) {
     cell.results = {Measured("flash", seconds / 2 * slowdown, noise),
                     Measured("unfused", seconds, noise), Failed(), Unsupported()};
+    cell.agreement = "2 agree with the reference, 1 deviates: naive from row 64 on";
     seconds /= 16;
   }
   report.cells[1].results[1].verdict = Verdict::kSuspicious;

@@ -95,6 +95,16 @@ TEST(TextTable, SaysWhyAndWhatIsMissing) {
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
+TEST(TextTable, SaysWhoDeviatesOnceForAllCells) {
+  Report report = MakeReport();
+  EXPECT_THAT(TextTable(report, {}),
+              HasSubstr("sdpa/f32/b1/h12/kv12/q512/k512/d64 and 1 more: 2 agree with the "
+                        "reference, 1 deviates: naive from row 64 on\n"));
+  EXPECT_THAT(MarkdownSummary(report, ""), HasSubstr("` and 1 more: 2 agree with the reference"));
+  for (CellRecord& cell : report.cells) cell.agreement.clear();
+  EXPECT_THAT(TextTable(report, {}), Not(HasSubstr("agree")));
+}
+
 TEST(TextTable, ColorChangesNoText) {
   std::string colored = TextTable(MakeReport(), {"eigen:unfused", 140, true});
   EXPECT_THAT(colored, HasSubstr("\x1b[31mfail\x1b[0m"));
