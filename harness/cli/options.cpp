@@ -26,6 +26,9 @@ const CLI::Validator kSeconds(
       return good ? std::string() : "'" + text + "' is not between 1e-6 and 86400 seconds";
     },
     "SECONDS");
+const CLI::Validator kSecondsOrNone(
+    [](const std::string& text) { return text == "0" ? std::string() : kSeconds(text); },
+    "SECONDS");
 // CLI11 reads -1 as the largest unsigned number.
 const CLI::Validator kDigits(
     [](const std::string& text) {
@@ -90,6 +93,11 @@ void AddMeasuring(CLI::App& parser, RunOptions& options) {
       "seconds for one result; slower ones get 3 rounds, or are skipped")
       ->capture_default_str()
       ->check(kSeconds);
+  Add(parser, kMeasuring, "--shrink-seconds", options.shrink_seconds,
+      "seconds, after the sweep, for the smallest failing problem of a failed result, 10 times "
+      "that for all; 0 = off")
+      ->capture_default_str()
+      ->check(kSecondsOrNone);
   Add(parser, kMeasuring, "--cache", options.cache, "warm: same buffers again; cold: rotating ones")
       ->capture_default_str()
       ->check(CLI::IsMember({"warm", "cold"}));

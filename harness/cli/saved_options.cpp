@@ -45,6 +45,7 @@ SavedOptions ReadPolicy(const std::string& path) {
                         {"threads", {std::to_string(policy.threads)}},
                         {"timeout", {fmt::format("{}", policy.timeout_seconds)}},
                         {"max-cell-seconds", {fmt::format("{}", policy.max_cell_seconds)}},
+                        {"shrink-seconds", {fmt::format("{}", policy.shrink_seconds)}},
                         {"cache", {policy.cache}}};
   if (!policy.shard.empty()) saved.push_back({"shard", {policy.shard}});
   if (!policy.isa.empty()) saved.push_back({"isa", {policy.isa}});

@@ -40,6 +40,9 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.cells = CellsOf(options);
   settings.seed = options.seed;
   settings.threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : AllowedCpus();
+  settings.fixed_threads = options.threads > 0;
+  settings.backend_paths = options.backend_paths;
+  settings.shrink_seconds = options.shrink_seconds;
   settings.rounds = options.rounds;
   settings.min_time_seconds = options.min_time_seconds;
   settings.timeout_seconds = options.timeout_seconds;
@@ -68,6 +71,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
     policy.data = data->second;
   policy.timeout_seconds = settings.timeout_seconds;
   policy.max_cell_seconds = settings.max_cell_seconds;
+  policy.shrink_seconds = settings.shrink_seconds;
   policy.oracle_budget = settings.oracle_budget;
   policy.cache = options.cache;
   policy.isa = options.isa;

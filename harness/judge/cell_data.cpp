@@ -74,17 +74,6 @@ void MakeEndCopies(CellData& data, bool probes_reach_the_end) {
   }
 }
 
-std::vector<attest_tensor> WithData(const CellData& data, int set) {
-  std::vector<attest_tensor> tensors;
-  for (const InputBuffer& input : data.inputs) {
-    if (input.set != set || input.alignment != Alignment::kStart) continue;
-    attest_tensor tensor = data.tensors[input.tensor];
-    tensor.data = const_cast<std::byte*>(input.buffer.data());
-    tensors.push_back(tensor);
-  }
-  return tensors;
-}
-
 // Multiply-adds of a row, where a bound takes about as long as 1.7 times the row itself.
 double RowWork(const attest_problem& problem, size_t bounds) {
   constexpr double kBoundShare = 1.7;
@@ -94,7 +83,7 @@ double RowWork(const attest_problem& problem, size_t bounds) {
 
 reference::Answer AnswerOf(const CellData& data, int set, double budget, unsigned threads) {
   const attest_problem& problem = data.cell.problem;
-  const auto tensors = WithData(data, set);
+  const auto tensors = InputTensors(data, set);
   const double affordable = budget / RowWork(problem, data.roundings.size());
   const int64_t rows = reference::RowCount(problem);
   reference::Options options;
@@ -109,7 +98,7 @@ reference::Answer AnswerOf(const CellData& data, int set, double budget, unsigne
 
 // Greatest minus least value of each column of V; where a column is constant, its magnitude.
 std::vector<double> ValueRanges(const CellData& data) {
-  const auto tensors = WithData(data, 0);
+  const auto tensors = InputTensors(data, 0);
   const auto found = std::find_if(tensors.begin(), tensors.end(),
                                   [](const attest_tensor& t) { return t.role == ATTEST_ROLE_V; });
   if (found == tensors.end()) return {};
@@ -142,7 +131,7 @@ void AddProbeInput(CellData& data, size_t tensor, const ProbeCall& call) {
 }
 
 void AddProbes(CellData& data, unsigned threads) {
-  const auto tensors = WithData(data, 0);
+  const auto tensors = InputTensors(data, 0);
   data.probes =
       MakeProbes(data.cell.problem, Pointers(tensors), {threads, data.cell.seed, data.roundings});
   for (size_t probe = 0; probe < data.probes.size(); ++probe)
@@ -158,6 +147,17 @@ void AddProbes(CellData& data, unsigned threads) {
 }
 
 }  // namespace
+
+std::vector<attest_tensor> InputTensors(const CellData& data, int set) {
+  std::vector<attest_tensor> tensors;
+  for (const InputBuffer& input : data.inputs) {
+    if (input.set != set || input.alignment != Alignment::kStart) continue;
+    attest_tensor tensor = data.tensors[input.tensor];
+    tensor.data = const_cast<std::byte*>(input.buffer.data());
+    tensors.push_back(tensor);
+  }
+  return tensors;
+}
 
 void FillPoison(std::byte* first, size_t bytes, uint32_t pattern) {
   auto* words = reinterpret_cast<uint32_t*>(first);
@@ -228,12 +228,12 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
   data->roundings = options.roundings;
   for (size_t i = 0; i < data->tensors.size(); ++i)
     if (!IsOutput(data->tensors[i].role)) MakeInputs(*data, i, options);
-  data->work = WorkOf(cell.problem, Pointers(WithData(*data, 0)));
+  data->work = WorkOf(cell.problem, Pointers(InputTensors(*data, 0)));
   for (const attest_tensor& tensor : data->tensors)
     if (IsOutput(tensor.role))
       data->work.bytes_min +=
           static_cast<double>(StoredElements(tensor) * DtypeBytes(tensor.dtype));
-  for (int set = 0; set < 2; ++set)
+  for (int set = 0; set < 2 && options.answers; ++set)
     data->answers[set] =
         AnswerOf(*data, set, options.oracle_budget / (set == 0 ? 1 : 4), options.threads);
   data->value_ranges = ValueRanges(*data);

@@ -64,6 +64,9 @@ struct CellData {
   protocol::Binding InputBinding(int set, Alignment alignment) const;
 };
 
+// The inputs of set 0 or 1, with data.
+std::vector<attest_tensor> InputTensors(const CellData& data, int set);
+
 struct CellDataOptions {
   unsigned threads = 1;
   double oracle_budget = 4e9;  // for set 0, see judge.h; set 1 gets a quarter
@@ -73,6 +76,7 @@ struct CellDataOptions {
   // lies there.
   bool rounds_follow = false;
   const Given* given = nullptr;  // the values of both sets, where the data kind makes none
+  bool answers = true;           // false: only inputs, nothing to compare with
 };
 
 // Whether a probe call that this rounding has to pass lies at the end of its buffers.

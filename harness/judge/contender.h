@@ -41,7 +41,10 @@ struct Entry {
   bool judged[2] = {};      // input sets that a call's every figure is known of
   bool probed = false;      // some probe applied, and was exact
   double call_seconds = 0;  // of the fastest checked call
-  int rounds = 0;           // to measure; 0 = none
+  bool explained = false;
+  int last_set = -1;  // whose inputs the outputs in memory are of; -1 = none
+  Alignment last_alignment = Alignment::kStart;
+  int rounds = 0;  // to measure; 0 = none
   uint64_t iterations = 1;
 };
 
@@ -55,9 +58,6 @@ void AddCheck(Entry& entry, const std::string& name, const std::string& outcome,
 // ...).
 bool Prepare(const CellData& data, Entry& entry);
 void Release(Entry& entry);
-
-// The command that shows this result again.
-std::string ReproduceCommand(const Cell& cell, const std::string& label);
 
 }  // namespace attest::judge
 

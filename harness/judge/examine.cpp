@@ -164,6 +164,8 @@ bool Examination::RunCall(const Call& call) {
     return false;
   }
   const auto& run = std::get<protocol::RunReply>(reply.body);
+  entry_.last_set = call.set;
+  entry_.last_alignment = call.alignment;
   entry_.call_seconds =
       entry_.call_seconds == 0 ? run.seconds : std::min(entry_.call_seconds, run.seconds);
   entry_.result.peak_memory_bytes =

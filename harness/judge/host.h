@@ -44,6 +44,7 @@ class Host {
   // Changes with every new worker: plans of an older one are gone.
   uint64_t generation() const { return generation_; }
   uint32_t device() const { return device_; }
+  const std::string& plugin_path() const { return path_; }
 
  private:
   protocol::Reply AskAwake(const protocol::Request& request, std::span<const int> descriptors);

@@ -13,8 +13,12 @@
 #include "harness/core/memory.h"
 #include "harness/judge/backends.h"
 #include "harness/judge/ceilings.h"
+#include "harness/judge/deviation.h"
 #include "harness/judge/examine.h"
+#include "harness/judge/explain.h"
+#include "harness/judge/reproduce.h"
 #include "harness/judge/rounds.h"
+#include "harness/judge/smallest.h"
 #include "harness/report/statistics.h"
 
 namespace attest::judge {
@@ -55,6 +59,9 @@ class Sweep {
       outcome_.cells.push_back(std::move(record));
     }
     outcome_.interrupted = Stopped();
+    const double start = Now();
+    if (!Stopped()) FindSmallest(settings_, hooks_, field_.contenders, outcome_.cells);
+    verification_seconds_ += Now() - start;
     outcome_.backends = std::move(field_.backends);
     outcome_.duration_seconds = Now() - start_;
     outcome_.verification_seconds = verification_seconds_;
@@ -126,6 +133,7 @@ class Sweep {
           "not enough memory for the reference: choose smaller sizes or a smaller oracle budget");
     }
     for (Entry& entry : entries) record.results.push_back(Conclusion(record, entry));
+    record.agreement = DescribeAgreement(record.results);
     return record;
   }
 
@@ -162,6 +170,7 @@ class Sweep {
       Report(index, entry.contender->label);
       const double start = Now();
       Examine(data, entry, {FollowOf(*entry.contender, data), settings_.every_check});
+      Explain(data, entry);
       verification_seconds_ += Now() - start;
     }
     KeepPlansThatFit(entries);
@@ -169,6 +178,12 @@ class Sweep {
     if (settings_.measure) verification_seconds_ += MeasureRounds(settings_, hooks_, data, entries);
     for (Entry& entry : entries)
       if (entry.alive) Decide(entry);
+    const double start = Now();
+    for (Entry& entry : entries) {
+      entry.last_set = -1;  // others may have run since
+      Explain(data, entry);
+    }
+    verification_seconds_ += Now() - start;
   }
 
   // A single round could stand for neither the rerun nor the second set.
@@ -211,7 +226,7 @@ class Sweep {
     if (result.timing && result.timing->median_seconds > 0)
       result.rates = report::RatesOf(record, *result.timing, CeilingOf(record, entry));
     if (report::IsFailure(result.verdict))
-      result.reproduce = ReproduceCommand(record.cell, entry.contender->label);
+      result.reproduce = ReproduceCommand(settings_, *entry.contender, record.cell, result);
     return std::move(result);
   }
 

@@ -26,6 +26,7 @@ struct Settings {
   std::vector<Given> given;  // one for each cell, in place of its data kind; or none at all
   uint64_t seed = 1;
   unsigned threads = 1;
+  bool fixed_threads = false;  // somebody asked for that many
   int rounds = 12;
   double min_time_seconds = 0.03;
   double timeout_seconds = 60;
@@ -34,7 +35,9 @@ struct Settings {
   bool measure = true;         // false: verify only
   bool every_check = false;    // examine on after a failure, to learn which checks see it
   bool cold_cache = false;
-  std::string cache_directory;  // for compiled programs; empty = none
+  double shrink_seconds = 0;  // for a smaller problem of a failed result, after the sweep; 0 = none
+  std::vector<std::string> backend_paths;  // folders of plugins that a command must name
+  std::string cache_directory;             // for compiled programs; empty = none
 };
 
 // Where the sweep stands; called from Run's own thread between steps.

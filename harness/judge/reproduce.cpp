@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command line that shows one result again: the options of harness/core/sweep.h.
+// The options of harness/core/sweep.h that name a cell, and those that bring the plugin there.
+#include "harness/judge/reproduce.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
-
-#include "harness/judge/contender.h"
+#include <filesystem>
 
 namespace attest::judge {
 namespace {
@@ -35,14 +37,52 @@ std::string Options(const Cell& cell) {
   return text;
 }
 
+std::string Quoted(const std::string& word) {
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("_@%+=:,./-").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+// The plugin's folder, where it is one that the program does not look into by itself.
+std::string PathOption(const Settings& settings, const Contender& contender) {
+  const std::filesystem::path folder =
+      std::filesystem::path(contender.host->plugin_path()).parent_path();
+  for (const std::string& given : settings.backend_paths)
+    if (std::filesystem::weakly_canonical(given) == std::filesystem::weakly_canonical(folder))
+      return fmt::format(" --backend-path {}", Quoted(given));
+  return "";
+}
+
 }  // namespace
 
-std::string ReproduceCommand(const Cell& cell, const std::string& label) {
+bool FailedInARound(const report::Result& result) {
+  bool timed = false, rerun = false;
+  if (result.verification)
+    for (const report::Check& check : result.verification->checks) {
+      timed |= check.name == "timed_output" && check.outcome == "fail";
+      rerun |= check.name == "rerun" && check.outcome == "fail";
+    }
+  return timed && !rerun;
+}
+
+std::string ReproduceCommand(const Settings& settings, const Contender& contender, const Cell& cell,
+                             const report::Result& result) {
   const attest_problem& p = cell.problem;
-  return fmt::format(
-      "attest verify --backend {} --seq {} --kv-len {} --heads {} --head-size {}{} --seed {}",
-      label, p.q_sequence_length, p.kv_sequence_length, p.q_num_heads, p.head_size, Options(cell),
+  std::string text = fmt::format(
+      "attest {}{} --backend {} --seq {} --kv-len {} --heads {} --head-size {}{} "
+      "--seed {}",
+      FailedInARound(result) ? "run" : "verify", PathOption(settings, contender), contender.label,
+      p.q_sequence_length, p.kv_sequence_length, p.q_num_heads, p.head_size, Options(cell),
       cell.seed);
+  if (settings.fixed_threads) text += fmt::format(" --threads {}", settings.threads);
+  if (result.verdict == report::Verdict::kTimeout)
+    text += fmt::format(" --timeout {}", settings.timeout_seconds);
+  return text;
 }
 
 }  // namespace attest::judge

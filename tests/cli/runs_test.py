@@ -97,7 +97,7 @@ class Runs(unittest.TestCase):
 
     def test_the_command_that_reproduces_names_the_cell(self):
         run("verify", "--suite", "hostile", "--seq", "7", "--head-size", "8", *stub("all_zeros"),
-            "--out", self.out)
+            "--shrink-seconds", "0", "--out", self.out)
         report = self.report()
         failed = [(cell["id"], result["reproduce"]) for cell in report["attest"]["cells"]
                   for result in cell["results"] if result["verdict"] == "fail"]
@@ -106,6 +106,36 @@ class Runs(unittest.TestCase):
             words = shlex.split(command)
             self.assertEqual(words[0], "attest")
             self.assertEqual(run(*words[1:], "--list-cells").stdout.split(), [cell], command)
+
+    def test_the_smallest_failing_shape_and_its_command(self):
+        plugin = STUBS.parent / "mutants" / "m11_edge_key_twice"  # wrong from 65 keys on
+        backend = ("--backend-path", plugin, "--backend", plugin.name)
+        shape = ("--seq", "150", "--heads", "2", "--head-size", "16", "--causal", "full")
+        for command in ("verify", "run"):
+            with self.subTest(command=command):
+                result = run(command, *backend, *shape, "--shrink-seconds", "30", "--rounds", "2",
+                             "--min-time", "0.001", "--out", self.out)
+                self.assertEqual(result.returncode, 1, result.stderr)
+                failed = self.report()["attest"]["cells"][0]["results"][0]
+                self.assertEqual(failed["smallest"]["cell"], "sdpa/f32/b1/h1/kv1/q1/k65/d1")
+                self.assertIn(failed["reproduce"], result.stdout)
+                for key, cell in (("reproduce", "sdpa/f32/b1/h1/kv1/q1/k65/d1"),
+                                  ("reproduce_original", "sdpa/f32/b1/h2/kv2/q150/k150/d16")):
+                    words = shlex.split(failed[key])
+                    self.assertEqual(words[:2], ["attest", "verify"])
+                    self.assertEqual(run(*words[1:], "--list-cells").stdout.split(), [cell])
+                    self.assertEqual(run(*words[1:]).returncode, 1, failed[key])
+        run("verify", *backend, *shape, "--shrink-seconds", "0", "--out", self.out)
+        failed = self.report()["attest"]["cells"][0]["results"][0]
+        self.assertNotIn("smallest", failed)
+        self.assertIn("--seq 150", failed["reproduce"])
+
+    def test_what_only_a_round_shows_is_run_again(self):
+        run("run", *TINY, *stub("skips_calls"), "--out", self.out)
+        failed = self.report()["attest"]["cells"][0]["results"][0]
+        words = shlex.split(failed["reproduce"])
+        self.assertEqual(words[:2], ["attest", "run"])
+        self.assertEqual(run(*words[1:]).returncode, 1, failed["reproduce"])
 
     def test_an_axis_replaces_the_suites_and_takes_its_followers_along(self):
         result = run("run", "--seq", "128-512*2", "--heads", "12", "--head-size", "64", "--list-cells")
