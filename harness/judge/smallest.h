@@ -14,7 +14,7 @@ namespace attest::judge {
 // Looks for `settings.shrink_seconds` at each failed, erroneous or crashed result, ten times that
 // in all, and sets `smallest`, `reproduce`, `reproduce_original` where a smaller problem fails,
 // too, also in a fresh worker. A wrong result's inferred contract must explain that one as well.
-// Leaves timeouts alone, and what only a timed round shows.
+// Leaves timeouts alone, and what only timed rounds show.
 void FindSmallest(const Settings& settings, const Hooks& hooks,
                   const std::vector<Contender>& contenders, std::vector<report::CellRecord>& cells);
 
