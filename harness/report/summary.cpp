@@ -71,9 +71,9 @@ std::string ReasonList(const Report& report) {
     if (!reason.reproduce.empty()) text += fmt::format("  - {}\n", MarkdownCode(reason.reproduce));
   }
   for (const Agreement& said : CollectAgreements(report))
-    text += fmt::format("- {}{}: {}\n", Code(said.first_cell),
+    text += fmt::format("- {}{}: {}\n", MarkdownCode(said.first_cell),
                         said.count > 1 ? fmt::format(" and {} more", said.count - 1) : "",
-                        Escaped(said.text));
+                        EscapeMarkdown(said.text));
   for (const Backend& backend : report.backends)
     if (backend.state != BackendState::kLoaded)
       text += fmt::format("- {} {}: {}\n", BackendStateName(backend.state),
