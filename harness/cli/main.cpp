@@ -2,6 +2,7 @@
 //
 // attest: reads the command line, runs one command, turns its end into an exit code. Unknown words
 // are reported here, with the nearest known one.
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -36,6 +37,12 @@ std::vector<std::string> OptionNames(const CLI::App& parser) {
   return names;
 }
 
+bool TakesWords(const CLI::App& parser) {
+  const std::vector<const CLI::Option*> options = parser.get_options();
+  return std::any_of(options.begin(), options.end(),
+                     [](const CLI::Option* option) { return option->get_positional(); });
+}
+
 // Too many to list them all.
 void RefuseUnknownOption(const CLI::App& parser) {
   if (parser.remaining().empty()) return;
@@ -43,8 +50,9 @@ void RefuseUnknownOption(const CLI::App& parser) {
   const std::string name = word.substr(0, word.find('='));
   const std::string command = "attest " + parser.get_name();
   if (!word.starts_with('-'))
-    throw std::invalid_argument(command + " has no use for '" + word + "': see " + command +
-                                " --help");
+    throw std::invalid_argument(command + " takes " +
+                                (TakesWords(parser) ? "no more" : "options only") + ", what is '" +
+                                word + "'?");
   throw std::invalid_argument("unknown option '" + name + "' of " + command + ": did you mean '" +
                               NearestWord(name, OptionNames(parser)) + "'? (" + command +
                               " --help lists all)");

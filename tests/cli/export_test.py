@@ -241,6 +241,7 @@ class Command(Case):
                  (["export", self.path, "--to", "junt"], "did you mean 'junit'"),
                  (["export", self.folder / "absent", "--to", "md"], "absent"),
                  (["export", self.path, "--to", "md", "-o", "/absent/x"], "/absent/x"),
+                 (["export", self.path, self.path, "--to", "md"], "takes no more, what is"),
                  (["export", self.path, "--too", "md"], "did you mean '--to'")]
         for arguments, words in cases:
             done = run(*arguments)
