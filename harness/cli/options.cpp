@@ -101,6 +101,11 @@ void AddMeasuring(CLI::App& parser, RunOptions& options) {
   Add(parser, kMeasuring, "--cache", options.cache, "warm: same buffers again; cold: rotating ones")
       ->capture_default_str()
       ->check(CLI::IsMember({"warm", "cold"}));
+  Add(parser, kMeasuring, "--checks", options.checks,
+      "quick: memory, bound, bias, rerun, needle and count; all: NaN at hidden keys, one head by "
+      "itself, and inputs changed in ways with a known effect, too; default: quick for run, all "
+      "for verify")
+      ->check(CLI::IsMember({"quick", "all"}));
   Add(parser, kMeasuring, "--baseline", options.baseline,
       "BACKEND:VARIANT that speed-ups are against")
       ->capture_default_str();

@@ -20,6 +20,7 @@ struct RunOptions {
   std::string out, summary, config, from_report, shard;
   std::string baseline = "eigen:unfused";
   std::string cache = "warm", isa, color = "auto";
+  std::string checks;  // "quick" or "all"; empty = quick where it is measured, else all
   uint64_t seed = 1;
   int rounds = 12;
   int threads = 0;  // 0 = as many as this process may run on

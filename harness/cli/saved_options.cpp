@@ -46,7 +46,8 @@ SavedOptions ReadPolicy(const std::string& path) {
                         {"timeout", {fmt::format("{}", policy.timeout_seconds)}},
                         {"max-cell-seconds", {fmt::format("{}", policy.max_cell_seconds)}},
                         {"shrink-seconds", {fmt::format("{}", policy.shrink_seconds)}},
-                        {"cache", {policy.cache}}};
+                        {"cache", {policy.cache}},
+                        {"checks", {policy.checks}}};
   if (!policy.shard.empty()) saved.push_back({"shard", {policy.shard}});
   if (!policy.isa.empty()) saved.push_back({"isa", {policy.isa}});
   for (const auto& [name, text] : policy.axes) saved.push_back({name, {text}});

@@ -48,6 +48,7 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.timeout_seconds = options.timeout_seconds;
   settings.max_cell_seconds = options.max_cell_seconds;
   settings.measure = measure;
+  settings.all_checks = options.checks.empty() ? !measure : options.checks == "all";
   settings.cold_cache = options.cache == "cold";
   return settings;
 }
@@ -77,6 +78,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
   policy.isa = options.isa;
   policy.shard = options.shard;
   policy.verify_only = !settings.measure;
+  policy.checks = settings.all_checks ? "all" : "quick";
   return policy;
 }
 

@@ -5,10 +5,14 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <new>
 #include <stdexcept>
+#include <system_error>
 
 #include "harness/core/convert.h"
 #include "harness/core/inputs.h"
+#include "harness/judge/masked_nan.h"
+#include "harness/judge/relations.h"
 
 namespace attest::judge {
 namespace {
@@ -72,13 +76,6 @@ void MakeEndCopies(CellData& data, bool probes_reach_the_end) {
     if (probes_reach_the_end && (probed || input.set == 1)) continue;
     AddInput(data, input.tensor, input.set, Alignment::kEnd, input.buffer.data(), 1);
   }
-}
-
-// Multiply-adds of a row, where a bound takes about as long as 1.7 times the row itself.
-double RowWork(const attest_problem& problem, size_t bounds) {
-  constexpr double kBoundShare = 1.7;
-  return static_cast<double>(reference::RowCost(problem)) *
-         (1 + kBoundShare * static_cast<double>(bounds));
 }
 
 reference::Answer AnswerOf(const CellData& data, int set, double budget, unsigned threads) {
@@ -146,7 +143,39 @@ void AddProbes(CellData& data, unsigned threads) {
     }
 }
 
+constexpr double kSideBudget = 1.0 / 16;  // of the oracle's, for each answer beside the cell's
+
+void AddRelations(CellData& data, const CellDataOptions& options) {
+  if (data.cell.problem.op != ATTEST_OP_SDPA) {
+    data.no_relations = "Q, K and V are no inputs of this operation";
+    return;
+  }
+  const auto tensors = InputTensors(data, 0);
+  const SideOptions side{
+      options.threads, options.oracle_budget * kSideBudget, options.roundings, {}};
+  try {
+    data.relations = std::make_unique<Relations>(data.cell, Pointers(tensors), side);
+  } catch (const std::system_error& error) {
+    data.no_relations = error.what();
+  } catch (const std::bad_alloc&) {
+    data.no_relations = "not enough memory";
+  }
+}
+
 }  // namespace
+
+CellData::CellData() = default;
+CellData::~CellData() = default;
+
+double CellData::ExtraCalls() const {
+  return (masked_nan.keys > 0 ? 1 : 0) + (relations ? relations->calls() : 0);
+}
+
+double RowWork(const attest_problem& problem, size_t bounds) {
+  constexpr double kBoundShare = 1.7;
+  return static_cast<double>(reference::RowCost(problem)) *
+         (1 + kBoundShare * static_cast<double>(bounds));
+}
 
 std::vector<attest_tensor> InputTensors(const CellData& data, int set) {
   std::vector<attest_tensor> tensors;
@@ -242,6 +271,10 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
   for (size_t i = 0; i < data->roundings.size(); ++i)
     reached = reached && ProbesReachTheEnd(*data, i);
   MakeEndCopies(*data, reached);
+  if (options.all_checks && options.given == nullptr) {
+    PlantMaskedNan(*data);
+    AddRelations(*data, options);
+  }
   return data;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "harness/core/buffer.h"
@@ -47,7 +48,19 @@ struct ProbeCall {
   Alignment alignment = Alignment::kStart;
 };
 
+// Where NaN was planted in K and V: masked_nan.h.
+struct MaskedNan {
+  static constexpr int kSet = 1000;  // of the inputs with NaN
+  int64_t keys = 0;                  // over all batch entries and kv heads; 0 = no such inputs
+  std::string reason;                // why there are none
+};
+
+class Relations;
+
 struct CellData {
+  CellData();
+  ~CellData();
+
   Cell cell;
   std::vector<attest_tensor> tensors;  // descriptions
   std::vector<InputBuffer> inputs;
@@ -57,6 +70,13 @@ struct CellData {
   Work work;
   std::vector<std::unique_ptr<Probe>> probes;
   std::vector<ProbeCall> probe_calls;
+  // Of CellDataOptions::all_checks.
+  MaskedNan masked_nan;
+  std::unique_ptr<Relations> relations;
+  std::string no_relations;  // why there are none
+
+  // What all checks take beyond the quick ones, in calls of the whole problem.
+  double ExtraCalls() const;
 
   // The inputs' placements of a set; outputs are the worker's own. A probe's set has its call's
   // alignment only.
@@ -77,7 +97,11 @@ struct CellDataOptions {
   bool rounds_follow = false;
   const Given* given = nullptr;  // the values of both sets, where the data kind makes none
   bool answers = true;           // false: only inputs, nothing to compare with
+  bool all_checks = false;       // prepare relations and NaN at hidden keys, too
 };
+
+// Multiply-adds of a row, where a bound takes about as long as 1.7 times the row itself.
+double RowWork(const attest_problem& problem, size_t bounds);
 
 // Whether a probe call that this rounding has to pass lies at the end of its buffers.
 bool ProbesReachTheEnd(const CellData& data, size_t rounding);

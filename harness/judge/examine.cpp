@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "harness/core/words.h"
+#include "harness/judge/masked_nan.h"
+#include "harness/judge/relations.h"
 
 namespace attest::judge {
 namespace {
@@ -80,11 +82,14 @@ class Examination {
   bool RunCalls(Follow follow);
   std::optional<std::string> RunProbe(size_t probe);
   bool RunProbes();
+  bool RunMaskedNan();
+  bool RunRelations();
 
   const CellData& data_;
   Entry& entry_;
   bool every_check_;
-  std::string failures_;  // so far, where every check is wanted
+  std::vector<double> head_rows_;  // of the first call, for the relations
+  std::string failures_;           // so far, where every check is wanted
 };
 
 bool Examination::Fail(const std::string& check, const std::string& detail) {
@@ -220,10 +225,44 @@ bool Examination::RunProbes() {
   return true;
 }
 
+// A property, and a gate where the contract says that hidden NaN never reaches the output.
+bool Examination::RunMaskedNan() {
+  const MaskedNan& planted = data_.masked_nan;
+  if (planted.keys == 0) {
+    if (!planted.reason.empty()) AddCheck(entry_, "masked_nan", "not_applicable", planted.reason);
+    return true;
+  }
+  if (!RunCall({MaskedNan::kSet, Alignment::kStart, 1})) return false;
+  const auto outputs = entry_.contender->host->Outputs(data_, Alignment::kStart);
+  const std::string leak = LeakOf(data_, entry_.rounding, outputs, kPoisons[1]);
+  const attest_contract* contract = entry_.contender->ContractFor(data_.cell.problem.dtype);
+  if (!leak.empty() && (contract->flags & ATTEST_CONTRACT_MASKED_NAN_SAFE) != 0)
+    return Fail("masked_nan", leak + ", and the contract says that it does not leak");
+  AddCheck(entry_, "masked_nan", leak.empty() ? "pass" : "leaks", leak);
+  return true;
+}
+
+bool Examination::RunRelations() {
+  if (!data_.no_relations.empty())
+    AddCheck(entry_, "independence", "not_applicable", data_.no_relations);
+  if (!data_.relations) return true;
+  for (const auto& [name, finding] :
+       data_.relations->Check(*entry_.contender, entry_.rounding, head_rows_)) {
+    if (finding.outcome != "fail")
+      AddCheck(entry_, name, finding.outcome, finding.detail);
+    else if (!Fail(name, finding.detail))
+      return false;
+  }
+  return true;
+}
+
 // One call and what it says.
 bool Examination::RunAndJudge(const Call& call, const std::string& when) {
   if (!RunCall(call)) return false;
   const auto outputs = entry_.contender->host->Outputs(data_, call.alignment);
+  for (const Output& output : outputs)
+    if (data_.relations && call.set == kFirst.set && output.tensor.role == ATTEST_ROLE_OUT)
+      head_rows_ = data_.relations->RowsOf(output.tensor);
   return Judge(call.set, outputs, kPoisons[call.poison], when) &&
          (call.set != kFirst.set || CheckRerun(outputs));
 }
@@ -231,7 +270,7 @@ bool Examination::RunAndJudge(const Call& call, const std::string& when) {
 // The calls on both sets that nothing that follows takes the place of.
 bool Examination::RunCalls(Follow follow) {
   const bool reaches_end = ProbesReachTheEnd(data_, entry_.rounding);
-  if (follow == Follow::kFewRounds && reaches_end) return true;
+  if (follow == Follow::kFewRounds && reaches_end && !data_.relations) return true;
   if (!RunAndJudge(kFirst, "") || !CheckImplementation()) return false;
   if (follow != Follow::kNothing) return reaches_end || RunAndJudge(kOther, "");
   return RunAndJudge(kOther, "") && RunAndJudge(kRerun, " (rerun)");
@@ -239,7 +278,7 @@ bool Examination::RunCalls(Follow follow) {
 
 void Examination::Run(Follow follow) {
   try {
-    if (!RunCalls(follow) || !RunProbes()) return;
+    if (!RunCalls(follow) || !RunProbes() || !RunMaskedNan() || !RunRelations()) return;
     if (!entry_.judged[0] && !CheckImplementation()) return;
     if (!failures_.empty()) Conclude(entry_, report::Verdict::kFail, failures_);
   } catch (const WorkerLost& lost) {

@@ -21,8 +21,9 @@ struct ExamineOptions {
 };
 
 // Calls the prepared plan on both input sets with both poisons and both alignments, once more for
-// the rerun check, and on every exact probe, less what follows. Afterwards the entry is concluded
-// unless all of it was right. Throws nothing that a worker causes.
+// the rerun check, and on every exact probe, less what follows, then on whatever else the cell's
+// data holds: NaN at hidden keys, relations. Afterwards the entry is concluded unless all of it was
+// right. Throws nothing that a worker causes.
 void Examine(const CellData& data, Entry& entry, const ExamineOptions& options);
 
 // One output of a timed round against its set's answer: the same rules, every figure where the set

@@ -115,9 +115,9 @@ class Sweep {
       const double needed = SharedBytes(cell, CountHosts());
       RequireMemory(needed);
       const Given* given = settings_.given.empty() ? nullptr : &settings_.given.at(index);
-      const auto data = MakeCellData(
-          cell, {settings_.threads, settings_.oracle_budget,
-                 CollectRoundings(entries, cell.problem.dtype), true, RoundsFollow(), given});
+      const auto data = MakeCellData(cell, {settings_.threads, settings_.oracle_budget,
+                                            CollectRoundings(entries, cell.problem.dtype), true,
+                                            RoundsFollow(), given, true, settings_.all_checks});
       verification_seconds_ += Now() - start;
       record.flops = data->work.flops;
       record.flops_unmasked = data->work.flops_unmasked;

@@ -33,6 +33,7 @@ struct Settings {
   double max_cell_seconds = 4;
   double oracle_budget = 4e9;  // multiply-adds a cell, those of the bounds included
   bool measure = true;         // false: verify only
+  bool all_checks = false;     // masked NaN, independence and metamorphic relations, too
   bool every_check = false;    // examine on after a failure, to learn which checks see it
   bool cold_cache = false;
   double shrink_seconds = 0;  // for a smaller problem of a failed result, after the sweep; 0 = none

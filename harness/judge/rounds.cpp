@@ -116,12 +116,13 @@ std::string PredictTooSlow(const Settings& settings, const Contender& contender,
   if (contender.seconds_per_flop == 0) return "";
   const double call = contender.seconds_per_flop * data.work.flops_unmasked;
   const int rounds = settings.measure ? std::min(settings.rounds, kSlowRounds) : 0;
-  const int checked =
-      (settings.measure ? 0 : kCheckedCalls) + static_cast<int>(data.probe_calls.size());
+  const double checked = (settings.measure ? 0 : kCheckedCalls) +
+                         static_cast<double>(data.probe_calls.size()) + data.ExtraCalls();
   const double total = call * (checked + rounds);
   if (total <= settings.max_cell_seconds) return "";
   return fmt::format(
-      "predicted {:.3g} s for {} checked and {} timed calls ({:.3g} s a call at the last cell's "
+      "predicted {:.3g} s for {:.3g} checked and {} timed calls ({:.3g} s a call at the last "
+      "cell's "
       "rate), more than "
       "--max-cell-seconds {:g}",
       total, checked, rounds, call, settings.max_cell_seconds);

@@ -70,8 +70,14 @@ class Alone {
     try {
       const auto rounding =
           reference::RoundingOf(*contender_.ContractFor(cell.problem.dtype), cell.problem.dtype);
-      const auto data =
-          MakeCellData(cell, {settings_.threads, settings_.oracle_budget, {rounding}});
+      const auto data = MakeCellData(cell, {settings_.threads,
+                                            settings_.oracle_budget,
+                                            {rounding},
+                                            true,
+                                            false,
+                                            nullptr,
+                                            true,
+                                            settings_.all_checks});
       Examine(*data, entry, {});
       if (entry.alive) Decide(entry);
       if (explain) Explain(*data, entry);

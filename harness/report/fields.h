@@ -81,7 +81,7 @@ constexpr auto FieldsOf(const Policy*) {
       Optional("oracle_budget", &Policy::oracle_budget), Optional("cache", &Policy::cache),
       Optional("isa", &Policy::isa), Optional("shard", &Policy::shard),
       Optional("shrink_seconds", &Policy::shrink_seconds),
-      Optional("verify_only", &Policy::verify_only));
+      Optional("verify_only", &Policy::verify_only), Optional("checks", &Policy::checks));
 }
 constexpr auto FieldsOf(const Ceiling*) {
   return std::tuple(Optional("threads", &Ceiling::threads), Optional("isa", &Ceiling::isa),

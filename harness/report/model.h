@@ -87,6 +87,7 @@ struct Policy {
   std::string shard;           // "2/8"; empty = all
   double shrink_seconds = 0;   // for a smaller problem of a failed result; 0 = not looked for
   bool verify_only = false;
+  std::string checks = "quick";  // or "all"
 };
 
 struct Ceiling {
@@ -146,7 +147,7 @@ struct Worst {
 };
 struct Check {
   std::string name;     // "bound", "needle", "guard_pages", ...
-  std::string outcome;  // "pass", "fail", "suspicious", "not_applicable"
+  std::string outcome;  // "pass", "fail", "suspicious", "not_applicable", "leaks"
   std::string detail;
 };
 struct Verification {

@@ -103,6 +103,10 @@ void HarmAfter(const Mutant& mutant, const attest_problem& problem, const attest
     case Fault::kWritesPastEnd:
       *const_cast<volatile unsigned char*>(At(out, 0) + out.extent_bytes) = 1;
       return;
+    case Fault::kWritesGaps:
+      if (out.strides[2] > out.shape[3])
+        *const_cast<volatile unsigned char*>(At(out, out.shape[3])) = 1;
+      return;
     case Fault::kWritesKeys:
       *const_cast<volatile unsigned char*>(At(k, 0)) = 0;
       return;

@@ -20,6 +20,7 @@ enum class Fault {
   kNoScale,
   kScaleOfPaddedHead,
   kScaleOnePercentOff,
+  kScaleIgnored,
   kLastDimensionDropped,
   kSoftcapOmitted,
   kSoftcapAfterMask,
@@ -45,6 +46,7 @@ enum class Fault {
   kHeadsModulo,
   kHeadsPermuted,
   kFirstBatchForAll,
+  kSingleHeadInBf16,
   // Softmax.
   kSoftmaxOverQueries,
   kNoMaximum,
@@ -59,6 +61,7 @@ enum class Fault {
   kDeadRowIsMean,
   kDeadRowIsNan,
   kMaskedNanLeaks,
+  kLseWithoutMaximum,
   // Arithmetic other than the contract says.
   kBf16Scores,
   kBf16Output,
@@ -72,6 +75,7 @@ enum class Fault {
   kOneElementOff,
   kRowCopied,
   kWritesPastEnd,
+  kWritesGaps,
   kWritesKeys,
   kNondeterministicRow,
   kShapeCache,
@@ -97,11 +101,9 @@ struct Mutant {
   const char* name;  // of the plugin; "ok_..." is correct
   Fault fault;
   const char* cells;   // where the fault can show: a group of kill_matrix.cpp, "" for correct ones
-  const char* checks;  // that may find it, '|'-separated
+  const char* checks;  // of which at least one must find it, '|'-separated
   const char* what;    // is wrong, or how it computes
   Algorithm algorithm;
-  const char* lives =
-      "";  // why nothing can find it yet; the kill matrix fails where something does
 };
 
 std::span<const Mutant> AllMutants();

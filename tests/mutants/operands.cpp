@@ -34,7 +34,9 @@ void Widen(const attest_tensor& tensor, std::vector<float>& dense, Change&& chan
                                             i * tensor.strides[2] + c * tensor.strides[3]));
 }
 
-int32_t OperandFormat(const Mutant& mutant) {
+int32_t OperandFormat(const attest_problem& problem, const Mutant& mutant) {
+  const bool single = problem.batch_size * problem.q_num_heads == 1;
+  if (mutant.fault == Fault::kSingleHeadInBf16 && single) return ATTEST_FORMAT_BF16;
   if (mutant.fault == Fault::kHiddenTf32) return ATTEST_FORMAT_TF32;
   if (mutant.fault == Fault::kHiddenBf16) return ATTEST_FORMAT_BF16;
   return mutant.algorithm.operands;
@@ -49,7 +51,7 @@ int64_t MaskElements(const attest_problem& p) {
 
 Operands::Operands(const attest_problem& problem, const Mutant& mutant)
     : problem_(problem),
-      format_(OperandFormat(mutant)),
+      format_(OperandFormat(problem, mutant)),
       factor_(mutant.algorithm.sqrt_scale ? static_cast<float>(std::sqrt(std::fabs(problem.scale)))
                                           : 1.0f),
       q_(problem.batch_size * problem.q_num_heads * problem.q_sequence_length * problem.head_size),

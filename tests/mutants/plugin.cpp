@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The sdpa backend that every mutant and every correct variant is: f32, f16 and bf16, all masks,
-// windows, lengths, layouts and softcap, OUT only. Rows one after another on one thread; computed
-// in f32 (m39: f64) and rounded once at the end. Compiled once for all of them.
+// windows, lengths, layouts and softcap, OUT and LSE. Rows one after another on one thread;
+// computed in f32 (m39: f64) and rounded once at the end. Compiled once for all of them.
 #include <chrono>
 #include <memory>
 #include <string>
@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "attest/backend.hpp"
+#include "attest/sdpa.hpp"
 #include "harm.h"
 #include "mutant.h"
 #include "operands.h"
@@ -76,11 +77,13 @@ class MutantPlan : public attest::Plan {
 
   template <typename Real>
   void ComputeRows(Rows<Real>& rows, const attest_tensor& out) const {
+    const attest_tensor* lse = attest::FindTensor(pointers_, ATTEST_ROLE_LSE);
     for (int64_t b = 0; b < problem_.batch_size; ++b)
       for (int64_t h = 0; h < problem_.q_num_heads; ++h)
         for (int64_t i = 0; i < problem_.q_sequence_length; ++i) {
           if (SkipsRow(Self(), problem_, i)) continue;
           const std::vector<Real>& row = rows.Compute(b, h, i);
+          if (lse != nullptr) *attest::RowOf<float>(*lse, b, h, i) = static_cast<float>(rows.Lse());
           const int64_t first = b * out.strides[0] + h * out.strides[1] + i * out.strides[2];
           for (int64_t c = 0; c < problem_.v_head_size; ++c)
             StoreOutput(Self(), row[c], out, first + c * out.strides[3]);
@@ -115,7 +118,7 @@ class MutantBackend : public attest::Backend {
   std::optional<std::string> WhyUnsupported(const attest::Request& request) override {
     if (request.problem.op != ATTEST_OP_SDPA) return "mutants compute sdpa only";
     if (!KnowsType(request.problem.dtype)) return kTypes;
-    if (request.problem.outputs != 0) return "mutants have neither LSE nor WEIGHTS";
+    if (request.problem.outputs & ATTEST_OUTPUT_WEIGHTS) return "mutants have no WEIGHTS";
     return std::nullopt;
   }
   attest::Workspace WorkspaceOf(const attest::Request& request) override {

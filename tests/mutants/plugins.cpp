@@ -22,11 +22,12 @@ std::string BuildDir() {
   return folder;
 }
 
-std::string FailedCheck(const report::Result& result, const char* outcome) {
-  if (!result.verification) return "";
+std::vector<std::string> ChecksOf(const report::Result& result, const char* outcome) {
+  std::vector<std::string> names;
+  if (!result.verification) return names;
   for (const report::Check& check : result.verification->checks)
-    if (check.outcome == outcome) return check.name;
-  return "";
+    if (check.outcome == outcome) names.push_back(check.name);
+  return names;
 }
 
 }  // namespace
@@ -43,6 +44,7 @@ judge::Outcome Verify(const std::vector<const Mutant*>& plugins,
   settings.plugins = attest::FindPlugins(folders, "");
   settings.cells = cells;
   settings.measure = false;
+  settings.all_checks = settings.every_check = true;
   settings.max_cell_seconds = 600;  // nothing is skipped: a skipped mutant is not a killed one
   settings.oracle_budget = 1e12;    // every row is compared
   settings.threads = std::max(1u, std::thread::hardware_concurrency());
@@ -55,10 +57,10 @@ judge::Outcome Verify(const std::vector<const Mutant*>& plugins,
   return outcome;
 }
 
-std::string FiredCheck(const report::Result& result) {
-  if (const std::string failed = FailedCheck(result, "fail"); !failed.empty()) return failed;
-  if (report::IsFailure(result.verdict)) return std::string(report::VerdictName(result.verdict));
-  return FailedCheck(result, "suspicious");
+std::vector<std::string> FiredChecks(const report::Result& result) {
+  if (auto failed = ChecksOf(result, "fail"); !failed.empty()) return failed;
+  if (report::IsFailure(result.verdict)) return {std::string(report::VerdictName(result.verdict))};
+  return ChecksOf(result, "suspicious");
 }
 
 double ErrorOverBound(const report::Result& result) {

@@ -15,15 +15,16 @@ namespace mutants {
 
 bool IsCorrect(const Mutant& mutant);
 
-// Verifies, without timing, those plugins of the build on those cells. Throws std::runtime_error
+// Verifies, without timing, by all checks, those plugins of the build on those cells; goes on after
+// a failure. Throws std::runtime_error
 // where one of them is not loaded: a plugin that is not there must not pass for one that was
 // killed.
 attest::judge::Outcome Verify(const std::vector<const Mutant*>& plugins,
                               const std::vector<attest::Cell>& cells);
 
-// The check that failed, else one that was suspicious; "" = none. Where a result failed without a
-// check (a crash, an error), the name of its verdict.
-std::string FiredCheck(const attest::report::Result& result);
+// The checks that failed, else those that were suspicious. Where a result failed without a check (a
+// timeout, an error), the name of its verdict.
+std::vector<std::string> FiredChecks(const attest::report::Result& result);
 
 double ErrorOverBound(const attest::report::Result& result);  // 0 where nothing was compared
 

@@ -63,6 +63,7 @@ template <typename Real>
 void Rows<Real>::Clear(State& state) const {
   state.max = kMinusInfinity<Real>;
   state.sum = 0;
+  state.divided = 1;
   std::fill(state.output.begin(), state.output.end(), Real{0});
 }
 
@@ -116,6 +117,7 @@ void Rows<Real>::Exponentiate(int64_t first, int64_t last, Real max) {
   }
   if (!mutant_.algorithm.normalize_first) return;
   for (int64_t j = first; j < last; ++j) scores_[j] /= part_.sum;
+  part_.divided = part_.sum;
   part_.sum = 1;
 }
 
@@ -182,6 +184,14 @@ void Rows<Real>::Finish(const QueryRow& row) {
                             static_cast<Real>(problem_.kv_sequence_length);
   }
   for (Real& value : whole_.output) value = sum == 0 ? value : value / sum;
+}
+
+template <typename Real>
+Real Rows<Real>::Lse() const {
+  if (live_parts_ == 0) return kMinusInfinity<Real>;
+  const Real ln2 = static_cast<Real>(0.6931471805599453);
+  const Real max = Has(Fault::kLseWithoutMaximum) ? 0 : whole_.max;
+  return (mutant_.algorithm.exp2 ? max * ln2 : max) + std::log(whole_.sum * whole_.divided);
 }
 
 // P normalised over the queries that see a key instead of over the keys that a query sees. Rows of

@@ -20,10 +20,13 @@ class Rows {
 
   // The row's output, [v_head_size], valid until the next call.
   const std::vector<Real>& Compute(int64_t b, int64_t h, int64_t i);
+  // Of the row that was computed last.
+  Real Lse() const;
 
  private:
   struct State {
     Real max, sum;
+    Real divided;              // what P was divided by before it was added up; sum counts the rest
     std::vector<Real> output;  // [v_head_size], sum of exp(score - max) v
   };
   void Clear(State& state) const;

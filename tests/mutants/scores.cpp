@@ -16,6 +16,8 @@ double ScaleOf(const attest_problem& problem, const Mutant& mutant) {
       return 1;
     case Fault::kScaleOfPaddedHead:
       return problem.scale * std::sqrt(head_size / (64 * std::ceil(head_size / 64)));
+    case Fault::kScaleIgnored:
+      return 1 / std::sqrt(head_size);
     case Fault::kScaleOnePercentOff:
       return problem.scale * 1.01;
     default:
