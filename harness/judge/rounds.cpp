@@ -123,8 +123,7 @@ std::string PredictTooSlow(const Settings& settings, const Contender& contender,
   return fmt::format(
       "predicted {:.3g} s for {:.3g} checked and {} timed calls ({:.3g} s a call at the last "
       "cell's "
-      "rate), more than "
-      "--max-cell-seconds {:g}",
+      "rate), more than --max-cell-seconds {:g}",
       total, checked, rounds, call, settings.max_cell_seconds);
 }
 
