@@ -23,7 +23,6 @@ namespace {
 constexpr int64_t kChunkRows = 32;   // stacked rows of a task: their output stays in L1
 constexpr int64_t kLeastKeys = 256;  // of a task
 constexpr int64_t kTasksPerThread = 4;
-constexpr int64_t kLineBytes = 64;
 
 // How the work is cut. A stacked row is a query of one of the heads of a kv head.
 struct Cut {
@@ -56,6 +55,12 @@ struct Partial {
   float *out, *sums, *shifts;
 };
 
+// Whether a row's elements lie side by side and it ends with no part of a vector that this
+// instruction set cannot leave out.
+bool InPlace(const attest_tensor& tensor) {
+  return tensor.strides[3] == 1 && (kMaskedMemory || tensor.shape[3] % kLanes == 0);
+}
+
 // One thread's scratch: queries as f32, P of a tile, and the keys and values that cannot be read in
 // place.
 struct Scratch {
@@ -65,9 +70,8 @@ struct Scratch {
         states(layout.Take<uint8_t>(rows)) {
     const auto copy = [&](int32_t role) {
       const attest_tensor& tensor = GetTensor(tensors, role);
-      return InPlace(tensor, false)
-                 ? nullptr
-                 : layout.Take<float>(kPanelKeys * PaddedColumns(tensor.shape[3]));
+      return InPlace(tensor) ? nullptr
+                             : layout.Take<float>(kPanelKeys * PaddedColumns(tensor.shape[3]));
     };
     keys = copy(ATTEST_ROLE_K);
     values = copy(ATTEST_ROLE_V);
@@ -189,15 +193,13 @@ class DecodePlan : public Plan {
 
   // All rows against up to 64 keys.
   void Panel(const Unit& unit, int64_t key, int count, Partial& partial, Scratch& scratch) const {
-    const Rows keys = RowsOf(operands_.k, unit, key, count, scratch.keys);
-    const Rows values = RowsOf(operands_.v, unit, key, count, scratch.values);
+    const IoRows keys = RowsOf(operands_.k, unit, key, count, scratch.keys);
+    const IoRows values = RowsOf(operands_.v, unit, key, count, scratch.values);
     Tile tile{};
     tile.depth = static_cast<int>(problem_.head_size);
     tile.value_size = static_cast<int>(problem_.v_head_size);
     tile.q_stride = PaddedColumns(tile.depth);
     tile.out_stride = PaddedColumns(tile.value_size);
-    tile.values = values.data;
-    tile.value_stride = values.stride;
     tile.key_count = count;
     tile.p = scratch.p;
     tile.rules = &rules_;
@@ -210,22 +212,18 @@ class DecodePlan : public Plan {
       tile.state = scratch.states + row;
       for (int i = 0; i < tile.rows; ++i)
         SetKeys(problem_, operands_, QueryOf(unit, row + i), i, static_cast<int>(key), tile);
-      DecodeScores(tile, keys.data, keys.stride, row == 0 && scratch.keys == nullptr);
+      DecodeScores(tile, keys, row == 0 && scratch.keys == nullptr);
       SoftmaxRows(tile, (count + kLanes - 1) / kLanes * kLanes);
-      DecodeOutput(tile, row == 0 && scratch.values == nullptr);
+      DecodeOutput(tile, values, row == 0 && scratch.values == nullptr);
     }
   }
 
-  Rows RowsOf(const attest_tensor& tensor, const Unit& unit, int64_t key, int count,
-              float* copy) const {
+  IoRows RowsOf(const attest_tensor& tensor, const Unit& unit, int64_t key, int count,
+                float* copy) const {
     const char* row = AddressOf(tensor, element_bytes_, unit.b, unit.kv_head, key);
-    if (copy == nullptr) return {reinterpret_cast<const float*>(row), tensor.strides[2]};
-    const int64_t next = kPanelKeys * tensor.strides[2] * element_bytes_;
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t at = 0; at < tensor.shape[3] * element_bytes_; at += kLineBytes)
-        __builtin_prefetch(row + i * tensor.strides[2] * element_bytes_ + next + at, 0, 2);
+    if (copy == nullptr) return {row, tensor.dtype, tensor.strides[2]};
     LoadRows(row, tensor.dtype, tensor.strides[2], tensor.strides[3], count, tensor.shape[3], copy);
-    return {copy, PaddedColumns(tensor.shape[3])};
+    return {copy, ATTEST_F32, PaddedColumns(tensor.shape[3])};
   }
 
   // Adds up the splits of a unit and writes its rows.

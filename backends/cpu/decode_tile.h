@@ -11,12 +11,19 @@ namespace attest::cpu {
 
 inline constexpr int kDecodeRows = 4;  // of one tile
 
-// tile.p = q k^T for tile.rows <= kDecodeRows rows and tile.key_count keys. `keys` are rows as they
-// lie in memory, tile.q is padded to whole vectors with 0. `ahead`: rows beyond may be prefetched.
-void DecodeScores(const Tile& tile, const float* keys, int64_t key_stride, bool ahead);
+// Rows of K or V as they lie in memory: elements of any io type, contiguous in a row.
+struct IoRows {
+  const void* data;
+  int32_t dtype;
+  int64_t stride;  // in elements
+};
+
+// tile.p = q k^T for tile.rows <= kDecodeRows rows and tile.key_count keys. tile.q is padded to
+// whole vectors with 0. `ahead`: the rows that follow are asked for.
+void DecodeScores(const Tile& tile, IoRows keys, bool ahead);
 
 // tile.out += P V. The rows of tile.out are whole vectors.
-void DecodeOutput(const Tile& tile, bool ahead);
+void DecodeOutput(const Tile& tile, IoRows values, bool ahead);
 
 }  // namespace attest::cpu
 

@@ -2,9 +2,9 @@
 //
 // Vectors of this module's instruction set (Highway), the register tile that fits it, and exp2.
 //
-// Exp2 is within 1.2e-7 of 2^x, relatively, for x in [-126, 127); 2^0 is exactly 1 and 2^-inf
-// exactly 0. Below -126 it underflows: gradually with AVX-512, else to at most 2^-126. 2^r on [0,
-// 1) is a minimax polynomial of degree 6 (Remez exchange, relative error 1.9e-9).
+// Exp2 is within 1.2e-7 of 2^x, relatively, for x in [-126, 127); 2^0 is exactly 1, 2^-inf exactly
+// 0, NaN stays NaN. Below -126 it underflows, gradually with AVX-512, else to 0. 2^r
+// on [0, 1) is a minimax polynomial of degree 6 (Remez exchange, relative error 1.9e-9).
 #ifndef ATTEST_BACKENDS_CPU_SIMD_H_
 #define ATTEST_BACKENDS_CPU_SIMD_H_
 
@@ -40,7 +40,7 @@ HWY_INLINE Vec Exp2(Vec x) {
 #if HWY_TARGET <= HWY_AVX3
   const Vec r{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
 #else
-  x = hn::Max(x, hn::Set(kTag, -127.0f));
+  x = hn::Max(hn::Set(kTag, -127.0f), x);  // this order keeps a NaN on x86
   const Vec floor = hn::Floor(x);
   const Vec r = hn::Sub(x, floor);
 #endif
@@ -53,9 +53,10 @@ HWY_INLINE Vec Exp2(Vec x) {
 #if HWY_TARGET <= HWY_AVX3
   return Vec{_mm512_scalef_ps(p.raw, x.raw)};
 #else
+  // 2^floor, 0 for -127; as a factor, so that NaN stays.
   const hn::RebindToSigned<FloatTag> integers;
-  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(integers, floor));
-  return hn::BitCast(kTag, hn::Add(hn::BitCast(integers, p), exponent));
+  const auto biased = hn::ConvertTo(integers, hn::Add(floor, hn::Set(kTag, 127.0f)));
+  return hn::Mul(p, hn::BitCast(kTag, hn::ShiftLeft<23>(biased)));
 #endif
 }
 

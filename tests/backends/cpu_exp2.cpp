@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ATTEST_LEVEL is the suffix of the level this file is compiled for. Everything of Highway is
+// inlined, so that the levels share no symbol.
+#include "cpu_exp2.h"
+
+#include "backends/cpu/simd.h"
+
+#define ATTEST_PASTE(a, b) a##b
+#define ATTEST_NAME(a, b) ATTEST_PASTE(a, b)
+
+namespace {
+
+namespace cpu = attest::cpu;
+
+void Exp2(const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += cpu::kLanes)
+    cpu::hn::StoreU(cpu::Exp2(cpu::hn::LoadU(cpu::kTag, in + i)), cpu::kTag, out + i);
+}
+
+void Dropped(const float* in, int64_t count, float* out) {
+  for (int64_t i = 0; i < count; i += cpu::kLanes) {
+    const cpu::Vec x = cpu::DropSmall(cpu::hn::LoadU(cpu::kTag, in + i));
+    cpu::hn::StoreU(cpu::Exp2(x), cpu::kTag, out + i);
+  }
+}
+
+}  // namespace
+
+const Exp2Function ATTEST_NAME(kExp2, ATTEST_LEVEL) = &Exp2;
+const Exp2Function ATTEST_NAME(kDropped, ATTEST_LEVEL) = &Dropped;
