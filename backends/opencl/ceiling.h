@@ -5,7 +5,7 @@
 #define ATTEST_OPENCL_CEILING_H_
 
 #include "attest/abi.h"
-#include "naive.h"
+#include "session.h"
 
 namespace attest::opencl {
 

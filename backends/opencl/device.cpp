@@ -38,6 +38,7 @@ FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
   found.description.memory_bytes = device.getInfo<CL_DEVICE_GLOBAL_MEM_SIZE>();
   found.extensions = Trimmed(device.getInfo<CL_DEVICE_EXTENSIONS>());
   found.max_allocation_bytes = device.getInfo<CL_DEVICE_MAX_MEM_ALLOC_SIZE>();
+  found.compute_units = device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>();
   found.rounds_division =
       (device.getInfo<CL_DEVICE_SINGLE_FP_CONFIG>() & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
   return found;

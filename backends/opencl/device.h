@@ -19,6 +19,7 @@ struct FoundDevice {
   std::string library;     // platform and driver version, short: what does the work
   uint64_t max_allocation_bytes = 0;
   bool rounds_division = false;  // correctly rounded f32 division can be asked for
+  uint32_t compute_units = 1;
   bool IsCpu() const { return description.kind == ATTEST_DEVICE_CPU; }
 };
 

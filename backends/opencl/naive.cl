@@ -1,55 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Scaled dot-product attention, one work-item per query row: online softmax over blocks of 16
-// visible keys, f32 arithmetic, io type IO_F32, IO_F16 or IO_BF16 (one of them is defined at build).
+// visible keys, f32 arithmetic, io in f32, f16 or bf16.
 // Memory beyond the tensors: one f32 output row per query row. Any length, head size, stride; every
 // rule of attest_problem. Masked keys are never read by the arithmetic, so NaN there stays there.
 //
 // exp is OpenCL's (at most 3 ulp in the full profile), no native_ or fast-math variant.
 // Not tiled, no local memory, K and V are read again by every row: the portable yardstick.
-// sdpa_shape.h is pasted before this file.
+// sdpa_shape.h and elements.cl are pasted before this file.
 
 #define BLOCK 16
-#define MASK_BOOLEAN 1
-#define MASK_ADDITIVE 2
-
-#if defined(IO_F32)
-typedef float Io;
-float Load(const __global Io* p, long i) { return p[i]; }
-float16 Load16(const __global Io* p, long i) { return vload16(0, p + i); }
-void Store(float x, __global Io* p, long i) { p[i] = x; }
-#elif defined(IO_F16)
-// vload_half and vstore_half need no cl_khr_fp16: half is only a storage type here.
-typedef half Io;
-float Load(const __global Io* p, long i) { return vload_half(i, p); }
-float16 Load16(const __global Io* p, long i) { return vload_half16(0, p + i); }
-void Store(float x, __global Io* p, long i) { vstore_half_rte(x, i, p); }
-#elif defined(IO_BF16)
-typedef ushort Io;
-float Load(const __global Io* p, long i) { return as_float((uint)p[i] << 16); }
-float16 Load16(const __global Io* p, long i) {
-  return as_float16(convert_uint16(vload16(0, p + i)) << 16);
-}
-// Round to nearest even; a NaN keeps its sign and stays a NaN.
-void Store(float x, __global Io* p, long i) {
-  const uint bits = as_uint(x);
-  const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  p[i] = (ushort)(isnan(x) ? (bits >> 16) | 0x40u : rounded);
-}
-#endif
-
-float Sum16(float16 x) {
-  const float8 a = x.lo + x.hi;
-  const float4 b = a.lo + a.hi;
-  const float2 c = b.lo + b.hi;
-  return c.x + c.y;
-}
-
-const __global uchar* RowOf(const __global uchar* base, const __global TensorPlace* place, long b,
-                            long h, long l, long element_bytes) {
-  return base + place->data_bytes +
-         (b * place->strides[0] + h * place->strides[1] + l * place->strides[2]) * element_bytes;
-}
 
 // Dot product of two rows of `size` elements.
 float Dot(const __global Io* x, long x_stride, const __global Io* y, long y_stride, long size) {
@@ -74,20 +34,9 @@ Row MakeRow(const __global SdpaShape* shape, const __global uchar* kv_lengths, l
   r.i = row % shape->q_sequence_length;
   r.h = row / shape->q_sequence_length % shape->q_num_heads;
   r.b = row / shape->q_sequence_length / shape->q_num_heads;
-  long offset = shape->causal_offset;
-  r.begin = 0;
-  r.end = shape->kv_sequence_length;
-  if (shape->has_kv_lengths) {
-    const __global long* lengths =
-        (const __global long*)(kv_lengths + shape->kv_lengths.data_bytes);
-    const long length = lengths[r.b * shape->kv_lengths.strides[0]];
-    offset = length - shape->q_sequence_length;
-    r.end = min(r.end, length);
-  }
-  if (shape->is_causal) r.end = min(r.end, r.i + offset + 1);
-  if (shape->right_window_size >= 0)
-    r.end = min(r.end, r.i + offset + shape->right_window_size + 1);
-  if (shape->left_window_size >= 0) r.begin = max(0L, r.i + offset - shape->left_window_size);
+  const Spans spans = SpansOf(shape, kv_lengths, r.b);
+  r.begin = BeginOf(&spans, r.i);
+  r.end = EndOf(&spans, r.i);
   return r;
 }
 

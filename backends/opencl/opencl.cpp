@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The OpenCL backend: one process works on one device, with one variant so far.
-//   naive  naive.cl, one work-item per query row
-// f32, f16 and bf16 io; every rule of attest_problem for sdpa. Arithmetic is f32 with OpenCL's exp,
-// which the full profile bounds by 3 ulp. On a CPU device the wall clock is the fair timer beside
+// The OpenCL backend: one process works on one device. f32, f16 and bf16 io, arithmetic in f32.
+//   flash_vec  flash_vec.cl, CPU devices: vectors, packed keys
+//   naive      naive.cl, one work-item per query row
+// On a CPU device the wall clock is the fair timer beside
 // other host backends, so the device timer offers its modes on other devices only.
 #include "opencl.h"
 
@@ -14,10 +14,12 @@
 #include "ceiling.h"
 #include "device.h"
 #include "error.h"
-#include "naive.h"
+#include "sdpa_variant.h"
 
 namespace attest::opencl {
 namespace {
+
+constexpr const SdpaVariant* kVariants[] = {&kFlashVec, &kNaive};  // alphabetical
 
 class OpenclBackend : public Backend {
  public:
@@ -43,23 +45,28 @@ class OpenclBackend : public Backend {
   }
 
   std::vector<Variant> Variants() override {
-    return {{"naive", "one work-item per query row, online softmax, O(L) memory", "naive.cl"}};
+    std::vector<Variant> variants;
+    for (const SdpaVariant* variant : kVariants)
+      variants.push_back({variant->name, variant->description, variant->kernel_file});
+    return variants;
   }
 
-  Contract ContractOf(uint32_t, int32_t dtype) override {
+  Contract ContractOf(uint32_t variant, int32_t dtype) override {
     if (dtype != ATTEST_F32 && dtype != ATTEST_F16 && dtype != ATTEST_BF16)
       throw Unsupported("opencl has f32, f16 and bf16 io");
     Contract contract;
-    contract.exp_relative_error = 3 * 0x1p-23;  // OpenCL C 1.2, section 7.4: exp <= 3 ulp
-    contract.flags = ATTEST_CONTRACT_MASKED_NAN_SAFE;
+    contract.exp_relative_error = kVariants[variant]->exp_relative_error;
+    contract.flags = kVariants[variant]->contract_flags;
     return contract;
   }
 
   std::optional<std::string> WhyUnsupported(const Request& request) override {
     if (request.problem.op != ATTEST_OP_SDPA) return "opencl computes sdpa only";
     ContractOf(request.variant, request.problem.dtype);
+    const SdpaVariant& variant = *kVariants[request.variant];
+    if (auto reason = variant.why_unsupported(request, TheSession())) return reason;
     const uint64_t limit = TheSession().device.max_allocation_bytes;
-    uint64_t largest = NaiveScratchBytes(request.problem);
+    uint64_t largest = variant.scratch_bytes(request, TheSession());
     for (const attest_tensor* tensor : request.tensors)
       largest = std::max(largest, tensor->extent_bytes);
     if (largest > limit)
@@ -69,9 +76,10 @@ class OpenclBackend : public Backend {
   }
 
   Workspace WorkspaceOf(const Request& request) override {
-    const uint64_t scratch = NaiveScratchBytes(request.problem);
-    if (TheSession().device.IsCpu()) return {scratch, 0};
-    uint64_t device_bytes = scratch;
+    const uint64_t own =
+        PlanBytes(kVariants[request.variant]->scratch_bytes(request, TheSession()));
+    if (TheSession().device.IsCpu()) return {own, 0};
+    uint64_t device_bytes = own;
     for (const attest_tensor* tensor : request.tensors)
       device_bytes +=
           tensor->extent_bytes + tensor->margin_before_bytes + tensor->margin_after_bytes;
@@ -79,7 +87,8 @@ class OpenclBackend : public Backend {
   }
 
   std::unique_ptr<Plan> Create(const Request& request) override {
-    return MakeNaivePlan(request, TheSession());
+    Session& session = TheSession();
+    return MakeSdpaPlan(request, session, kVariants[request.variant]->recipe(request, session));
   }
 
   const void* Extension(const char* name) override;
@@ -97,6 +106,7 @@ class OpenclBackend : public Backend {
       session->context = cl::Context(session->device.handle);
       session->queue =
           cl::CommandQueue(session->context, session->device.handle, CL_QUEUE_PROFILING_ENABLE);
+      session->threads = settings_.threads;
       session->cache_directory = cache_directory_;
       return session;
     });

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attention forward for CPU devices, one work-item per work-group: what vectorises is written in
+// vectors, not left to the compiler. A work-item takes tasks (batch entry, head, up to block_rows
+// queries) from an atomic counter. For each panel of PANEL keys, K is packed to [d][PANEL] with
+// scale x log2(e) folded in; for each tile of ROWS queries S stays in registers, P = 2^(S - m) goes
+// through a few KB, O += P V with V and O in place where their rows can be read as vectors.
+//
+// m is the true maximum of a tile's first panel and is kept until a row sum leaves the safe range;
+// the tile is then redone, and from then on always does, the step that raises m and rescales O.
+// Any length and stride, head sizes to 256; all of abi.h but WEIGHTS. NaN in V behind a mask may
+// reach the output (0 x NaN). Not for GPUs.
+//
+// Measured figures: README.md of the repository. Lost: unpacked K under 8 x 32 tiles, a search for
+// the maximum in every panel, vstore16.
+// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; ROWS, KEY_VECTORS (of a
+// panel) and VALUE_VECTORS (of a row of O at a time) are given at build.
+
+#define PANEL (LANES * KEY_VECTORS)
+#define SAFE_SUM 1e12f  // far from overflow
+// A row of O is done in parts of nearly equal size, each at most VALUE_VECTORS.
+#define O_VECTORS (V_PAD / LANES)
+#define PARTS ((O_VECTORS + VALUE_VECTORS - 1) / VALUE_VECTORS)
+#define PART_VECTORS (O_VECTORS / PARTS)
+#define LARGER_PARTS (O_VECTORS % PARTS)  // the first ones, by one vector
+#define PART_BEGIN(part) (LANES * ((part) * PART_VECTORS + min((part), LARGER_PARTS)))
+#define CACHE_LINE 64
+#define COUNTER_FLOATS 16  // at the start of the scratch: next task, finished workers
+
+enum TileState { UNTOUCHED = 0, KEEPS_MAX = 1, RAISES_MAX = 2 };
+
+// A worker's scratch; flash_vec.cpp allocates it.
+typedef struct Scratch {
+  __global float *panel, *p, *k, *v, *q, *o, *sums, *maxima;
+  __global int* states;
+} Scratch;
+
+INLINE Scratch Carve(__global float* base, int block_rows) {
+  Scratch s;
+  s.panel = base;
+  s.p = s.panel + HEAD_PAD * PANEL;
+  s.k = s.p + ROWS * PANEL;
+  s.v = s.k + PANEL * HEAD_PAD;
+  s.q = s.v + PANEL * V_PAD;
+  s.o = s.q + block_rows * HEAD_SIZE;
+  s.sums = s.o + block_rows * V_PAD;
+  s.maxima = s.sums + block_rows * LANES;
+  s.states = (__global int*)(s.maxima + block_rows);
+  return s;
+}
+
+// One head's tensors, and the rows of queries of one task.
+typedef struct Task {
+  long first_row;
+  int rows;
+  Spans spans;
+  const __global Io *q, *k, *v;  // q: of first_row
+  const __global uchar* mask;    // of first_row
+  __global Io* out;              // of first_row
+  __global float* lse;
+} Task;
+
+// A tile of queries against a panel of keys.
+typedef struct Tile {
+  const __global float* q;
+  long q_stride;
+  __global float *p, *maxima, *sums;
+  bool is_first;   // no panel before this one
+  int begin, end;  // visible keys of the first row, from the panel's first; the next row's ends are
+  int limit;       // one further, but none beyond the limit
+  const __global uchar* mask;  // of the first row and key
+  long mask_row_bytes, mask_key_bytes, mask_stride;
+  int rows;  // that exist, the others repeat the last one
+  int keys;  // that exist
+  float softcap;
+} Tile;
+
+#define PAIR_LOW(a, b) \
+  (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, a.sd, b.sd)
+#define PAIR_HIGH(a, b) \
+  (float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, a.sf, b.sf)
+#define QUAD_LOW(a, b) (float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)
+#define QUAD_HIGH(a, b) (float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)
+
+// panel[c][key] = factor * k[key][c], by 4 x 4 transposes inside 128-bit lanes. Keys from `count` on
+// repeat the last one; whole vectors of them are left out.
+INLINE void PackKeys(const __global float* k, long stride, int count, float factor,
+                     __global float* panel) {
+  for (int g = 0; g < count; g += LANES) {
+    for (int c = 0; c < HEAD_PAD; c += 4) {
+      float16 z[4];
+      UNROLL for (int i = 0; i < 4; ++i) {
+        const __global float* row = k + c;
+        const int key = g + i;
+        z[i] = factor * (float16)(vload4(0, row + min(key, count - 1) * stride),
+                                  vload4(0, row + min(key + 4, count - 1) * stride),
+                                  vload4(0, row + min(key + 8, count - 1) * stride),
+                                  vload4(0, row + min(key + 12, count - 1) * stride));
+      }
+      const float16 a = PAIR_LOW(z[0], z[1]), b = PAIR_HIGH(z[0], z[1]);
+      const float16 d = PAIR_LOW(z[2], z[3]), e = PAIR_HIGH(z[2], z[3]);
+      __global float* to = panel + c * PANEL + g;
+      Write(QUAD_LOW(a, d), to);
+      Write(QUAD_HIGH(a, d), to + PANEL);
+      Write(QUAD_LOW(b, e), to + 2 * PANEL);
+      Write(QUAD_HIGH(b, e), to + 3 * PANEL);
+    }
+  }
+}
+
+// Raises the maxima of a tile to those of s and subtracts them; rescale = 2^(old - new). A row that
+// has seen no key keeps -inf, and 0 is subtracted.
+INLINE void RaiseMaxima(const Tile* t, float16 s[ROWS][KEY_VECTORS], const int vectors,
+                        float rescale[LANES]) {
+  UNROLL for (int i = 0; i < LANES; ++i) rescale[i] = 0.0f;
+  UNROLL for (int i = 0; i < ROWS; ++i) {
+    float16 top = s[i][0];
+    UNROLL for (int j = 1; j < vectors; ++j) top = top > s[i][j] ? top : s[i][j];
+    const float old = t->is_first ? -INFINITY : t->maxima[i];
+    const float raised = fmax(old, Max16(top));
+    const float shift = raised == -INFINITY ? 0.0f : raised;
+    UNROLL for (int j = 0; j < vectors; ++j) s[i][j] -= shift;
+    t->maxima[i] = raised;
+    rescale[i] = old == -INFINITY ? 0.0f : old - raised;
+  }
+  if (!t->is_first) vstore16(Exp2(vload16(0, rescale)), 0, rescale);
+}
+
+// Softcap and masks on the scores of row i, vector j: hidden keys become -inf.
+INLINE float16 Ruled(const Tile* t, float16 s, int i, int j, const bool edge) {
+  if (SOFTCAP) s = Capped(s, t->softcap);
+  int16 visible = (int16)(-1);
+  if (MASK_KIND) {
+    s += MaskOf(t->mask + min(i, t->rows - 1) * t->mask_row_bytes + j * LANES * t->mask_key_bytes,
+                t->mask_stride, t->keys - j * LANES, &visible);
+  }
+  if (edge) {
+    const int16 key = LANE_NUMBERS + j * LANES;
+    visible &= (key >= (int16)(t->begin + i)) & (key < (int16)(min(t->limit, t->end + i)));
+  }
+  return MASK_KIND || edge ? (visible ? s : (float16)(-INFINITY)) : s;
+}
+
+// p = 2^(q k - m) of a tile, and its row sums. `raise`: with m raised to what is found. Otherwise
+// returns false, and changes no sum, where a sum is not safe.
+INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vectors,
+                      const bool edge, const bool raise, float rescale[LANES]) {
+  const bool shifted = !raise && !MASK_KIND && !SOFTCAP;  // the sums start at -m
+  float16 s[ROWS][KEY_VECTORS], sum[ROWS];
+  UNROLL for (int i = 0; i < ROWS; ++i)
+    UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = (float16)(shifted ? -t->maxima[i] : 0.0f);
+#pragma unroll 4
+  for (int c = 0; c < HEAD_SIZE; ++c) {
+    float16 k[KEY_VECTORS];
+    UNROLL for (int j = 0; j < vectors; ++j) k[j] = Read(panel + c * PANEL + j * LANES);
+    UNROLL for (int i = 0; i < ROWS; ++i) {
+      const float16 q = (float16)(t->q[i * t->q_stride + c]);
+      UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = fma(q, k[j], s[i][j]);
+    }
+  }
+  if (edge || MASK_KIND || SOFTCAP) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = Ruled(t, s[i][j], i, j, edge);
+  }
+  if (raise) {
+    RaiseMaxima(t, s, vectors, rescale);
+  } else if (!shifted) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) s[i][j] -= t->maxima[i];
+  }
+  UNROLL for (int j = 0; j < vectors; ++j) {
+    UNROLL for (int i = 0; i < ROWS; ++i) {
+      const float16 p = Exp2(s[i][j]);
+      Write(p, t->p + i * PANEL + j * LANES);
+      sum[i] = j == 0 ? p : sum[i] + p;
+    }
+  }
+  if (!raise) {
+    float16 total = sum[0];
+    UNROLL for (int i = 1; i < ROWS; ++i) total += sum[i];
+    if (AnyNotBelow(total, SAFE_SUM)) return false;
+  }
+  UNROLL for (int i = 0; i < ROWS; ++i) {
+    __global float* place = t->sums + i * LANES;
+    Write(t->is_first ? sum[i] : raise ? Read(place) * rescale[i] + sum[i] : Read(place) + sum[i],
+          place);
+  }
+  return true;
+}
+
+// o = (o * rescale + p v) * inverse over one part of the columns; first, raised and last say which
+// of the three are there.
+INLINE void ValueTile(const __global float* p, const __global float* v, long v_stride, int keys,
+                      __global float* o, long o_stride, const int vectors, bool is_first,
+                      bool raised, bool is_last, const float* rescale, const float* inverse) {
+  float16 sum[ROWS][VALUE_VECTORS];
+  if (is_first) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = (float16)(0.0f);
+  } else {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = Read(o + i * o_stride + j * LANES);
+    if (raised) {
+      UNROLL for (int i = 0; i < ROWS; ++i)
+        UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] *= rescale[i];
+    }
+  }
+#pragma unroll 4
+  for (int key = 0; key < keys; ++key) {
+    float16 row[VALUE_VECTORS];
+    UNROLL for (int j = 0; j < vectors; ++j) row[j] = Read(v + key * v_stride + j * LANES);
+    UNROLL for (int i = 0; i < ROWS; ++i) {
+      const float16 weight = (float16)(p[i * PANEL + key]);
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = fma(weight, row[j], sum[i][j]);
+    }
+  }
+  if (is_last) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] *= inverse[i];
+  }
+  UNROLL for (int i = 0; i < ROWS; ++i)
+    UNROLL for (int j = 0; j < vectors; ++j) Write(sum[i][j], o + i * o_stride + j * LANES);
+}
+
+// Scores of a tile by the cheapest step that is right; true where m was raised.
+INLINE bool Probabilities(const Tile* t, const __global float* panel, bool edge, int visible_keys,
+                          __global int* state, float rescale[LANES]) {
+  if (*state == KEEPS_MAX) {
+    bool safe;
+    if (!edge)
+      safe = ScoreTile(t, panel, KEY_VECTORS, false, false, rescale);
+#if KEY_VECTORS == 4
+    else if (visible_keys <= LANES)
+      safe = ScoreTile(t, panel, 1, true, false, rescale);
+    else if (visible_keys <= 2 * LANES)
+      safe = ScoreTile(t, panel, 2, true, false, rescale);
+    else if (visible_keys <= 3 * LANES)
+      safe = ScoreTile(t, panel, 3, true, false, rescale);
+#endif
+    else
+      safe = ScoreTile(t, panel, KEY_VECTORS, true, false, rescale);
+    if (safe) return false;
+  }
+  if (!edge)
+    ScoreTile(t, panel, KEY_VECTORS, false, true, rescale);
+  else
+    ScoreTile(t, panel, KEY_VECTORS, true, true, rescale);
+  *state = *state == UNTOUCHED ? KEEPS_MAX : RAISES_MAX;
+  return true;
+}
+
+// Rows [r, r + count) of a task are complete: their output, where it is not written yet, and LSE.
+INLINE void Finish(const __global SdpaShape* shape, const Task* task, const Scratch* s, int r,
+                   int count, bool seen, bool staged) {
+  for (int i = r; i < r + count; ++i) {
+    const float sum = seen ? Sum16(Read(s->sums + i * LANES)) : 0.0f;
+    if (!seen || staged) {
+      __global Io* out = task->out + i * shape->out.strides[2];
+      for (int c = 0; c < V_HEAD_SIZE; ++c)
+        Store(seen ? s->o[i * V_PAD + c] : 0.0f, out, c * shape->out.strides[3]);
+    }
+    if (task->lse)
+      task->lse[i * shape->lse.strides[2]] =
+          sum > 0.0f ? s->maxima[i] * LN_2 + log(sum) : -INFINITY;
+  }
+}
+
+// A panel's part that the next tile asks the cache for, ahead of the packing.
+INLINE void PrefetchPanel(const __global Io* k, long k_stride, const __global Io* v, long v_stride,
+                          int from, int to) {
+  const int k_lines = (HEAD_SIZE * (int)sizeof(Io) + CACHE_LINE - 1) / CACHE_LINE;
+  const int v_lines = (V_HEAD_SIZE * (int)sizeof(Io) + CACHE_LINE - 1) / CACHE_LINE;
+  for (int line = from; line < to; ++line) {
+    if (line < PANEL * k_lines)
+      PREFETCH((const __global uchar*)(k + line / k_lines * k_stride) + line % k_lines * CACHE_LINE, 2);
+    if (line < PANEL * v_lines)
+      PREFETCH((const __global uchar*)(v + line / v_lines * v_stride) + line % v_lines * CACHE_LINE, 2);
+  }
+}
+
+// All tiles of a task against the keys [first_key, first_key + PANEL).
+INLINE void RunPanel(const __global SdpaShape* shape, const Task* task, const Scratch* s,
+                     long first_key, bool has_next) {
+  const int keys = (int)min((long)PANEL, shape->kv_sequence_length - first_key);
+  const __global Io* k = task->k + first_key * shape->k.strides[2];
+  const __global Io* v = task->v + first_key * shape->v.strides[2];
+  long k_stride = shape->k.strides[2], v_stride = shape->v.strides[2];
+  const __global float *k_rows = (const __global float*)k, *v_rows = (const __global float*)v;
+  if (!InPlace(shape->k.strides[3], HEAD_SIZE, 4)) {
+    StageRows(k, k_stride, shape->k.strides[3], keys, HEAD_SIZE, HEAD_PAD, s->k);
+    k_rows = s->k;
+    k_stride = HEAD_PAD;
+  }
+  if (!InPlace(shape->v.strides[3], V_HEAD_SIZE, LANES)) {
+    StageRows(v, v_stride, shape->v.strides[3], keys, V_HEAD_SIZE, V_PAD, s->v);
+    v_rows = s->v;
+    v_stride = V_PAD;
+  }
+  PackKeys(k_rows, k_stride, keys, KeyFactor(shape), s->panel);
+
+  const bool q_in_place = InPlace(shape->q.strides[3], HEAD_SIZE, 1);
+  const bool o_in_place = InPlace(shape->out.strides[3], V_HEAD_SIZE, LANES);
+  const int lines = PANEL * (max(HEAD_SIZE, V_HEAD_SIZE) * (int)sizeof(Io) / CACHE_LINE + 1);
+  const int lines_per_tile = (lines * ROWS + task->rows - 1) / task->rows;
+  int line = has_next ? 0 : lines;
+  for (int r = 0; r < task->rows; r += ROWS) {
+    const int rows = min(ROWS, task->rows - r);
+    const long row = task->first_row + r;
+    const long begin = BeginOf(&task->spans, row), end = EndOf(&task->spans, row + rows - 1);
+    if (begin >= first_key + PANEL || end <= first_key) continue;
+    if (line < lines) {
+      PrefetchPanel(k + PANEL * shape->k.strides[2], shape->k.strides[2],
+                    v + PANEL * shape->v.strides[2], shape->v.strides[2], line,
+                    line + lines_per_tile);
+      line += lines_per_tile;
+    }
+    const int visible_keys = (int)min((long)keys, end - first_key);
+    const bool edge = keys < PANEL || EndOf(&task->spans, row) < first_key + PANEL ||
+                      BeginOf(&task->spans, row + rows - 1) > first_key;
+    const bool whole = rows == ROWS;
+    Tile t;
+    t.q = q_in_place && whole ? (const __global float*)task->q + r * shape->q.strides[2]
+                              : s->q + r * HEAD_SIZE;
+    t.q_stride = q_in_place && whole ? shape->q.strides[2] : HEAD_SIZE;
+    t.p = s->p;
+    t.maxima = s->maxima + r;
+    t.sums = s->sums + r * LANES;
+    t.is_first = s->states[r / ROWS] == UNTOUCHED;
+    t.begin = (int)clamp(row + task->spans.begin_shift - first_key, -4096L, 4096L);
+    t.end = (int)clamp(row + task->spans.end_shift - first_key, -4096L, 4096L);
+    t.limit = (int)min(task->spans.limit - first_key, (long)keys);
+    t.mask_row_bytes = shape->mask.strides[2] * MASK_BYTES;
+    t.mask_key_bytes = shape->mask.strides[3] * MASK_BYTES;
+    t.mask_stride = shape->mask.strides[3];
+    t.mask = task->mask + r * t.mask_row_bytes + first_key * t.mask_key_bytes;
+    t.rows = rows;
+    t.keys = keys;
+    t.softcap = shape->softcap;
+
+    float rescale[LANES], inverse[ROWS];
+    const bool raised =
+        Probabilities(&t, s->panel, edge, visible_keys, s->states + r / ROWS, rescale);
+    const bool is_last = end <= first_key + PANEL;
+    if (is_last) {
+      UNROLL for (int i = 0; i < ROWS; ++i) {
+        const float sum = Sum16(Read(t.sums + i * LANES));
+        inverse[i] = sum > 0.0f ? 1.0f / sum : sum == 0.0f ? 0.0f : sum;
+      }
+    }
+    const bool staged = !(o_in_place && whole);
+    __global float* o = staged ? s->o + r * V_PAD
+                               : (__global float*)task->out + r * shape->out.strides[2];
+    const long o_stride = staged ? V_PAD : shape->out.strides[2];
+    for (int part = 0; part < LARGER_PARTS; ++part)
+      ValueTile(s->p, v_rows + PART_BEGIN(part), v_stride, visible_keys, o + PART_BEGIN(part),
+                o_stride, min(PART_VECTORS + 1, VALUE_VECTORS), t.is_first, raised, is_last,
+                rescale, inverse);
+    for (int part = LARGER_PARTS; part < PARTS; ++part)
+      ValueTile(s->p, v_rows + PART_BEGIN(part), v_stride, visible_keys, o + PART_BEGIN(part),
+                o_stride, PART_VECTORS, t.is_first, raised, is_last, rescale, inverse);
+    if (is_last) Finish(shape, task, s, r, rows, true, staged);
+  }
+}
+
+// Queries that cannot be read where they lie, as f32; the last tile's missing rows repeat the last.
+INLINE void StageQueries(const __global SdpaShape* shape, const Task* task, const Scratch* s) {
+  const bool in_place = InPlace(shape->q.strides[3], HEAD_SIZE, 1);
+  const int tail = task->rows % ROWS;
+  const int from = in_place ? task->rows - tail : 0;
+  StageRows(task->q + from * shape->q.strides[2], shape->q.strides[2], shape->q.strides[3],
+            task->rows - from, HEAD_SIZE, HEAD_SIZE, s->q + from * HEAD_SIZE);
+  if (tail == 0) return;
+  for (int i = task->rows; i < task->rows - tail + ROWS; ++i)
+    for (int c = 0; c < HEAD_SIZE; ++c)
+      s->q[i * HEAD_SIZE + c] = s->q[(task->rows - 1) * HEAD_SIZE + c];
+}
+
+__attribute__((reqd_work_group_size(1, 1, 1))) __kernel void FlashVec(
+    const __global SdpaShape* restrict shape, const __global uchar* restrict query,
+    const __global uchar* restrict keys, const __global uchar* restrict values,
+    const __global uchar* restrict mask, const __global uchar* restrict kv_lengths,
+    __global uchar* out, __global uchar* lse, __global uchar* weights,
+    __global float* scratch, int block_rows, int blocks, long worker_floats) {
+  __global int* counters = (__global int*)scratch;
+  const Scratch s =
+      Carve(scratch + COUNTER_FLOATS + get_group_id(0) * worker_floats, block_rows);
+  const long heads = shape->batch_size * shape->q_num_heads;
+  const bool longest_first = shape->is_causal;  // later blocks see more keys
+  for (long number; (number = atomic_inc(counters)) < heads * blocks;) {
+    const long head = longest_first ? number % heads : number / blocks;
+    const long block = longest_first ? blocks - 1 - number / heads : number % blocks;
+    const long b = head / shape->q_num_heads, h = head % shape->q_num_heads;
+    const long kv_head = h / shape->q_heads_per_kv_head;
+    Task task;
+    task.first_row = block * block_rows;
+    task.rows = (int)min((long)block_rows, shape->q_sequence_length - task.first_row);
+    task.spans = SpansOf(shape, kv_lengths, b);
+    task.q = (const __global Io*)RowOf(query, &shape->q, b, h, task.first_row, sizeof(Io));
+    task.k = (const __global Io*)RowOf(keys, &shape->k, b, kv_head, 0, sizeof(Io));
+    task.v = (const __global Io*)RowOf(values, &shape->v, b, kv_head, 0, sizeof(Io));
+    task.mask = RowOf(mask, &shape->mask, b, h, task.first_row, MASK_BYTES);
+    task.out = (__global Io*)RowOf(out, &shape->out, b, h, task.first_row, sizeof(Io));
+    task.lse = shape->has_lse
+                   ? (__global float*)RowOf(lse, &shape->lse, b, h, task.first_row, sizeof(float))
+                   : 0;
+    StageQueries(shape, &task, &s);
+    const int tiles = (task.rows + ROWS - 1) / ROWS;
+    for (int tile = 0; tile < tiles; ++tile) s.states[tile] = UNTOUCHED;
+    const long end = EndOf(&task.spans, task.first_row + task.rows - 1);
+    for (long key = BeginOf(&task.spans, task.first_row); key < end; key += PANEL)
+      RunPanel(shape, &task, &s, key, key + PANEL < end);
+    for (int tile = 0; tile < tiles; ++tile)
+      if (s.states[tile] == UNTOUCHED)
+        Finish(shape, &task, &s, tile * ROWS, min(ROWS, task.rows - tile * ROWS), false, false);
+  }
+  // The last worker leaves the counters as the next launch wants them.
+  if (atomic_inc(counters + 1) == (int)get_num_groups(0) - 1) counters[0] = counters[1] = 0;
+}

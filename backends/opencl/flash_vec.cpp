@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// opencl:flash_vec: the host's side of flash_vec.cl. Cuts the queries into tasks for the workers,
+// which are as many work-groups as the host was given threads.
+#include <algorithm>
+
+#include "error.h"
+#include "sdpa_variant.h"
+
+namespace attest::opencl {
+namespace {
+
+constexpr int64_t kMaxHeadSize = 256;
+constexpr int64_t kCounterFloats = 16;  // a cache line
+constexpr int64_t kLanes = 16;
+
+// Sizes in flash_vec.cl, by the registers of the device: 24 sums of 16 floats for 32 registers of
+// 16, else 6 of 16 for 16 registers of 8.
+struct Tiling {
+  int64_t rows = 6;
+  int64_t key_vectors = 4;
+  int64_t value_vectors = 4;
+  int64_t max_block_rows = 768;
+};
+
+struct Blocks {
+  int64_t rows;  // of one block, whole tiles
+  int64_t count;
+  int64_t workers;
+};
+
+int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t RoundUp(int64_t a, int64_t b) { return CeilDivide(a, b) * b; }
+
+// The fewest blocks that keep the workers busy: all of them have work within a few percent of the
+// same length, and a block has enough tiles to pay for packing K.
+Blocks BlocksOf(const attest_problem& problem, const Session& session, const Tiling& tiling) {
+  constexpr int64_t kMinBlockRows = 48;
+  constexpr double kEnoughBalance = 0.95;
+  const int64_t heads = problem.batch_size * problem.q_num_heads;
+  const int64_t length = problem.q_sequence_length;
+  const int64_t workers = std::min(session.threads, session.device.compute_units);
+  const int64_t fewest = CeilDivide(length, tiling.max_block_rows);
+  const int64_t most = std::max(fewest, CeilDivide(length, kMinBlockRows));
+  int64_t best = fewest;
+  double best_balance = 0;
+  for (int64_t count = fewest; count <= most && best_balance < kEnoughBalance; ++count) {
+    const int64_t rows = RoundUp(CeilDivide(length, count), tiling.rows);
+    const int64_t tasks = heads * CeilDivide(length, rows);
+    const double balance = static_cast<double>(heads * length) /
+                           static_cast<double>(CeilDivide(tasks, workers) * workers * rows);
+    if (balance > best_balance * 1.02) {
+      best = count;
+      best_balance = balance;
+    }
+  }
+  Blocks blocks;
+  blocks.rows = RoundUp(CeilDivide(length, best), tiling.rows);
+  blocks.count = CeilDivide(length, blocks.rows);
+  blocks.workers = std::min(workers, heads * blocks.count);
+  return blocks;
+}
+
+// Of one worker: the sum over Carve in flash_vec.cl, in whole pages.
+int64_t WorkerFloats(const attest_problem& problem, const Tiling& tiling, int64_t block_rows) {
+  const int64_t panel = kLanes * tiling.key_vectors;
+  const int64_t head = RoundUp(problem.head_size, 4);
+  const int64_t v_head = RoundUp(problem.v_head_size, kLanes);
+  const int64_t floats = 2 * panel * head + panel * v_head + tiling.rows * panel +
+                         block_rows * (problem.head_size + v_head + kLanes + 2);
+  return RoundUp(floats, 1024);
+}
+
+std::optional<std::string> WhyUnsupported(const Request& request, Session& session) {
+  const attest_problem& problem = request.problem;
+  if (!session.device.IsCpu()) return "flash_vec is for CPU devices: one work-item in a work-group";
+  if (problem.outputs & ATTEST_OUTPUT_WEIGHTS) return "flash_vec never holds the attention weights";
+  if (std::max(problem.head_size, problem.v_head_size) > kMaxHeadSize)
+    return "flash_vec has head sizes to " + std::to_string(kMaxHeadSize);
+  return std::nullopt;
+}
+
+uint64_t ScratchBytes(const Request& request, Session& session) {
+  const Tiling tiling;
+  const Blocks blocks = BlocksOf(request.problem, session, tiling);
+  const int64_t floats =
+      kCounterFloats + blocks.workers * WorkerFloats(request.problem, tiling, blocks.rows);
+  return static_cast<uint64_t>(floats) * sizeof(float);
+}
+
+std::string OptionsOf(const attest_problem& problem, const Tiling& tiling) {
+  const auto define = [](const char* name, int64_t value) {
+    return std::string(" -D") + name + "=" + std::to_string(value);
+  };
+  return IoOption(problem.dtype) + define("HEAD_SIZE", problem.head_size) +
+         define("V_HEAD_SIZE", problem.v_head_size) + define("MASK_KIND", problem.attn_mask) +
+         define("SOFTCAP", problem.softcap > 0) + define("ROWS", tiling.rows) +
+         define("KEY_VECTORS", tiling.key_vectors) + define("VALUE_VECTORS", tiling.value_vectors);
+}
+
+Recipe MakeRecipe(const Request& request, Session& session) {
+  const Tiling tiling;
+  const Blocks blocks = BlocksOf(request.problem, session, tiling);
+  const std::string options = OptionsOf(request.problem, tiling);
+  return Checked("preparing opencl:flash_vec", [&] {
+    Recipe recipe;
+    Launch launch;
+    launch.kernel = cl::Kernel(
+        ProgramOf(session, {"sdpa_shape.h", "elements.cl", "vector.cl", "flash_vec.cl"}, options),
+        "FlashVec");
+    launch.kernel.setArg(kFirstOwnArgument, static_cast<cl_int>(blocks.rows));
+    launch.kernel.setArg(kFirstOwnArgument + 1, static_cast<cl_int>(blocks.count));
+    launch.kernel.setArg(kFirstOwnArgument + 2,
+                         static_cast<cl_long>(WorkerFloats(request.problem, tiling, blocks.rows)));
+    launch.global = cl::NDRange(static_cast<size_t>(blocks.workers));
+    launch.local = cl::NDRange(1);
+    recipe.launches.push_back(launch);
+    recipe.scratch_bytes = ScratchBytes(request, session);
+    recipe.implementation = "flash_vec.cl " + options + " on " + session.device.description.name +
+                            ", " + std::to_string(blocks.workers) + " workers, blocks of " +
+                            std::to_string(blocks.rows) + " rows";
+    return recipe;
+  });
+}
+
+}  // namespace
+
+const SdpaVariant kFlashVec = {
+    "flash_vec",
+    "CPU devices: register tiles of 16-wide vectors, packed keys, online softmax, O(L) memory",
+    "flash_vec.cl",
+    0,
+    0,
+    WhyUnsupported,
+    ScratchBytes,
+    MakeRecipe,
+};
+
+}  // namespace attest::opencl

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernels of CPU devices share: vectors of 16 floats, 2^x, rows brought to f32, the rules
+// that act on a vector of scores. For work-groups of one work-item. Exp2 is within 3 units of 2^-24
+// on the path of AVX-512 and on the portable one, and 0 below 2^-125 on the latter.
+// sdpa_shape.h and elements.cl are pasted before this file; HEAD_SIZE, V_HEAD_SIZE, MASK_KIND (as
+// attn_mask) and SOFTCAP (0, 1) are given at build.
+
+#pragma OPENCL FP_CONTRACT ON
+#define UNROLL _Pragma("unroll")
+#define LANES 16
+#define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define LOG2_E 1.44269504089f
+#define LN_2 0.69314718056f
+// Rows of K and V in scratch are padded to whole steps of what reads them.
+#define MASK_BYTES (MASK_KIND == MASK_BOOLEAN ? 1L : (long)sizeof(Io))
+#define HEAD_PAD ((HEAD_SIZE + 3) / 4 * 4)
+#define V_PAD ((V_HEAD_SIZE + LANES - 1) / LANES * LANES)
+
+// PoCL 3.1 splits vstore16 into four stores and the extracts that feed them; not so an assignment.
+typedef float16 Vector __attribute__((aligned(4)));
+INLINE float16 Read(const __global float* p) { return vload16(0, p); }
+INLINE void Write(float16 x, __global float* p) { *(__global Vector*)p = x; }
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p, level) __builtin_prefetch((const __private void*)(size_t)(p), 0, level)
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p, level) prefetch((const __global char*)(p), 64)
+#endif
+
+// Two instructions for what the portable path does in eight: the fraction of x and the scaling by a
+// power of two. Both know infinities and NaN.
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__has_builtin)
+#if __has_builtin(__builtin_ia32_reduceps512_mask) && __has_builtin(__builtin_ia32_scalefps512_mask)
+#define HAS_AVX512
+#endif
+#endif
+
+// 2^r for 0 <= r < 1: minimax polynomial of degree 5.
+INLINE float16 Exp2OfFraction(float16 r) {
+  float16 p = fma(r, (float16)(0.0018775766948238015f), (float16)(0.008989340625703335f));
+  p = fma(p, r, (float16)(0.05582631751894951f));
+  p = fma(p, r, (float16)(0.24015361070632935f));
+  p = fma(p, r, (float16)(0.6931530833244324f));
+  return fma(p, r, (float16)(0.9999999403953552f));
+}
+
+INLINE float16 Exp2(float16 x) {
+#ifdef HAS_AVX512
+  typedef float V16 __attribute__((vector_size(64)));
+  const V16 v = __builtin_astype(x, V16), zero = __builtin_astype((float16)(0.0f), V16);
+  const V16 r = __builtin_ia32_reduceps512_mask(v, 9, zero, (ushort)-1, 4);
+  const V16 p = __builtin_astype(Exp2OfFraction(__builtin_astype(r, float16)), V16);
+  return __builtin_astype(__builtin_ia32_scalefps512_mask(p, v, zero, (ushort)-1, 4), float16);
+#else
+  const float16 low = x < -125.0f ? (float16)(-125.0f) : x;
+  const float16 clamped = low > 126.0f ? (float16)(126.0f) : low;
+  const float16 whole = floor(clamped);
+  const float16 p = Exp2OfFraction(clamped - whole);
+  const float16 scaled = as_float16(as_int16(p) + (convert_int16(whole) << 23));
+  return x < -125.0f ? (float16)(0.0f) : scaled;
+#endif
+}
+
+INLINE float Max16(float16 x) {
+  const float8 a = fmax(x.lo, x.hi);
+  const float4 b = fmax(a.lo, a.hi);
+  const float2 c = fmax(b.lo, b.hi);
+  return fmax(c.x, c.y);
+}
+
+// True where a lane is negative (its sign bit is set).
+INLINE bool AnyNegative(int16 x) {
+  const int8 a = x.lo | x.hi;
+  const int4 b = a.lo | a.hi;
+  const int2 c = b.lo | b.hi;
+  return (c.x | c.y) < 0;
+}
+
+// True where a lane is not below `limit`: above, equal, infinite or NaN. limit > 0.
+INLINE bool AnyNotBelow(float16 x, float limit) {
+  return AnyNegative(~(x < (float16)(limit)));
+}
+
+// `count` rows of `size` elements as f32 rows of `padded` floats, the rest of which are 0.
+INLINE void StageRows(const __global Io* from, long row_stride, long stride, int count,
+                      const int size, const int padded, __global float* to) {
+  for (int i = 0; i < count; ++i, from += row_stride, to += padded) {
+    int c = 0;
+    if (stride == 1)
+      for (; c + LANES <= size; c += LANES) Write(Load16(from, c), to + c);
+    for (; c < size; ++c) to[c] = Load(from, c * stride);
+    for (; c < padded; ++c) to[c] = 0.0f;
+  }
+}
+
+// True where rows of `size` elements can be read, or written, as vectors where they lie.
+INLINE bool InPlace(long stride, const int size, const int step) {
+#ifdef IO_F32
+  return (stride == 1 || size == 1) && size % step == 0;
+#else
+  return false;
+#endif
+}
+
+// Key rules of one query row that are not spans, from key j on. Hidden keys get false lanes in
+// *visible, others what is added to their score in units of log2. Keys from `count` on are not
+// read.
+INLINE float16 MaskOf(const __global uchar* row, long stride, int count, int16* visible) {
+  float16 bias = (float16)(0.0f);
+#if MASK_KIND == MASK_BOOLEAN
+  int allowed[LANES];
+  for (int t = 0; t < LANES; ++t) allowed[t] = t < count && row[t * stride] ? -1 : 0;
+  *visible &= vload16(0, allowed);
+#elif MASK_KIND == MASK_ADDITIVE
+  const __global Io* values = (const __global Io*)row;
+  float added[LANES];
+  if (stride == 1 && count >= LANES) {
+    bias = Load16(values, 0);
+  } else {
+    for (int t = 0; t < LANES; ++t) added[t] = t < count ? Load(values, t * stride) : 0.0f;
+    bias = vload16(0, added);
+  }
+  *visible &= ~(bias == -INFINITY);
+  bias = (bias == -INFINITY ? (float16)(0.0f) : bias) * LOG2_E;
+#endif
+  return bias;
+}
+
+// softcap tanh(s / softcap) in units of log2, from s / softcap in units of 2 log2(e): then
+// tanh(x) = 1 - 2 / (2^y + 1), whose error is a few units of 1, that is of softcap.
+INLINE float16 Capped(float16 y, float softcap) {
+  return softcap * LOG2_E * (1.0f - 2.0f / (Exp2(y) + 1.0f));
+}
+
+// What K is multiplied by, so that Q K is in the units that Exp2 or Capped want.
+INLINE float KeyFactor(const __global SdpaShape* shape) {
+  const float factor = shape->scale * LOG2_E;
+  return SOFTCAP ? factor * 2.0f / shape->softcap : factor;
+}
