@@ -134,10 +134,7 @@ INLINE float16 Ruled(const Tile* t, float16 s, int i, int j, const bool edge) {
     s += MaskOf(t->mask + min(i, t->rows - 1) * t->mask_row_bytes + j * LANES * t->mask_key_bytes,
                 t->mask_stride, t->keys - j * LANES, &visible);
   }
-  if (edge) {
-    const int16 key = LANE_NUMBERS + j * LANES;
-    visible &= (key >= (int16)(t->begin + i)) & (key < (int16)(min(t->limit, t->end + i)));
-  }
+  if (edge) visible &= InSpan(j * LANES, t->begin + i, min(t->limit, t->end + i));
   return MASK_KIND || edge ? (visible ? s : (float16)(-INFINITY)) : s;
 }
 

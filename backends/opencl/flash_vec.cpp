@@ -6,13 +6,10 @@
 
 #include "error.h"
 #include "sdpa_variant.h"
+#include "vector_options.h"
 
 namespace attest::opencl {
 namespace {
-
-constexpr int64_t kMaxHeadSize = 256;
-constexpr int64_t kCounterFloats = 16;  // a cache line
-constexpr int64_t kLanes = 16;
 
 // Sizes in flash_vec.cl, by the registers of the device: 24 sums of 16 floats for 32 registers of
 // 16, else 6 of 16 for 16 registers of 8.
@@ -29,9 +26,6 @@ struct Blocks {
   int64_t workers;
 };
 
-int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t RoundUp(int64_t a, int64_t b) { return CeilDivide(a, b) * b; }
-
 // The fewest blocks that keep the workers busy: all of them have work within a few percent of the
 // same length, and a block has enough tiles to pay for packing K.
 Blocks BlocksOf(const attest_problem& problem, const Session& session, const Tiling& tiling) {
@@ -39,7 +33,7 @@ Blocks BlocksOf(const attest_problem& problem, const Session& session, const Til
   constexpr double kEnoughBalance = 0.95;
   const int64_t heads = problem.batch_size * problem.q_num_heads;
   const int64_t length = problem.q_sequence_length;
-  const int64_t workers = std::min(session.threads, session.device.compute_units);
+  const int64_t workers = WorkersOf(session);
   const int64_t fewest = CeilDivide(length, tiling.max_block_rows);
   const int64_t most = std::max(fewest, CeilDivide(length, kMinBlockRows));
   int64_t best = fewest;
@@ -72,12 +66,7 @@ int64_t WorkerFloats(const attest_problem& problem, const Tiling& tiling, int64_
 }
 
 std::optional<std::string> WhyUnsupported(const Request& request, Session& session) {
-  const attest_problem& problem = request.problem;
-  if (!session.device.IsCpu()) return "flash_vec is for CPU devices: one work-item in a work-group";
-  if (problem.outputs & ATTEST_OUTPUT_WEIGHTS) return "flash_vec never holds the attention weights";
-  if (std::max(problem.head_size, problem.v_head_size) > kMaxHeadSize)
-    return "flash_vec has head sizes to " + std::to_string(kMaxHeadSize);
-  return std::nullopt;
+  return WhyNotVectors(request, session);
 }
 
 uint64_t ScratchBytes(const Request& request, Session& session) {
@@ -89,13 +78,8 @@ uint64_t ScratchBytes(const Request& request, Session& session) {
 }
 
 std::string OptionsOf(const attest_problem& problem, const Tiling& tiling) {
-  const auto define = [](const char* name, int64_t value) {
-    return std::string(" -D") + name + "=" + std::to_string(value);
-  };
-  return IoOption(problem.dtype) + define("HEAD_SIZE", problem.head_size) +
-         define("V_HEAD_SIZE", problem.v_head_size) + define("MASK_KIND", problem.attn_mask) +
-         define("SOFTCAP", problem.softcap > 0) + define("ROWS", tiling.rows) +
-         define("KEY_VECTORS", tiling.key_vectors) + define("VALUE_VECTORS", tiling.value_vectors);
+  return VectorOptions(problem) + Define("ROWS", tiling.rows) +
+         Define("KEY_VECTORS", tiling.key_vectors) + Define("VALUE_VECTORS", tiling.value_vectors);
 }
 
 Recipe MakeRecipe(const Request& request, Session& session) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The OpenCL backend: one process works on one device. f32, f16 and bf16 io, arithmetic in f32.
+//   decode     decode.cl, CPU devices: few queries, keys split
 //   flash_vec  flash_vec.cl, CPU devices: vectors, packed keys
 //   naive      naive.cl, one work-item per query row
 // On a CPU device the wall clock is the fair timer beside
@@ -19,7 +20,7 @@
 namespace attest::opencl {
 namespace {
 
-constexpr const SdpaVariant* kVariants[] = {&kFlashVec, &kNaive};  // alphabetical
+constexpr const SdpaVariant* kVariants[] = {&kDecode, &kFlashVec, &kNaive};  // alphabetical
 
 class OpenclBackend : public Backend {
  public:

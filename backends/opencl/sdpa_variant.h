@@ -26,6 +26,7 @@ struct SdpaVariant {
   Recipe (*recipe)(const Request& request, Session& session);
 };
 
+extern const SdpaVariant kDecode;
 extern const SdpaVariant kFlashVec;
 extern const SdpaVariant kNaive;
 

@@ -15,6 +15,7 @@
 // Rows of K and V in scratch are padded to whole steps of what reads them.
 #define MASK_BYTES (MASK_KIND == MASK_BOOLEAN ? 1L : (long)sizeof(Io))
 #define HEAD_PAD ((HEAD_SIZE + 3) / 4 * 4)
+#define HEAD_VECTOR_PAD ((HEAD_SIZE + LANES - 1) / LANES * LANES)
 #define V_PAD ((V_HEAD_SIZE + LANES - 1) / LANES * LANES)
 
 // PoCL 3.1 splits vstore16 into four stores and the extracts that feed them; not so an assignment.
@@ -128,6 +129,12 @@ INLINE float16 MaskOf(const __global uchar* row, long stride, int count, int16* 
   bias = (bias == -INFINITY ? (float16)(0.0f) : bias) * LOG2_E;
 #endif
   return bias;
+}
+
+// The keys j.. of a vector that a row sees whose span is [begin, end).
+INLINE int16 InSpan(int j, int begin, int end) {
+  const int16 key = LANE_NUMBERS + j;
+  return (key >= (int16)(begin)) & (key < (int16)(end));
 }
 
 // softcap tanh(s / softcap) in units of log2, from s / softcap in units of 2 log2(e): then

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attention for few queries and many keys on CPU devices, where reading K and V once is the limit.
+// The rows that read one kv head (its group of query heads times the queries) are stacked, STACK at
+// a time; the keys are cut into splits. A work-item takes tasks (batch entry, kv head, stack, split)
+// from an atomic counter and leaves an unnormalised output, m and l for each row; Merge joins the
+// splits by their LSE. K and V are read where they lie, as vectors, where their rows allow it.
+//
+// Right for any number of queries, but K and V are read again for each stack. All of abi.h but
+// WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN).
+// What counted: prefetching rows into the first and the second cache, at two distances.
+// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8) is given at
+// build.
+
+#define BLOCK 32  // keys
+#define BLOCK_VECTORS (BLOCK / LANES)
+#define DOT_KEYS (STACK > 4 ? 2 : STACK == 4 ? 4 : 8)     // of one register tile
+#define VALUE_VECTORS (STACK > 4 ? 2 : STACK > 2 ? 4 : 8)  // of a row of V in one pass
+#define O_VECTORS (V_PAD / LANES)
+#define NEAR_ROWS 8  // prefetched ahead into the first cache
+#define FAR_ROWS 24  // and into the second
+#define COUNTER_FLOATS 16
+
+// The rows of one stack.
+typedef struct Stack {
+  long head[STACK], query[STACK];  // query head in the batch entry, query in the sequence
+  int begin[STACK], end[STACK];    // keys that the row sees
+  float top[STACK], sum[STACK];
+  int rows;
+} Stack;
+
+// scores[row][key] of up to BLOCK keys, in units of log2.
+INLINE void Dots(const __global float* q, const __global float* k, long stride, int keys,
+                 float scores[STACK * BLOCK]) {
+  for (int key = 0; key < keys; key += DOT_KEYS) {
+    float16 sum[DOT_KEYS][STACK];
+    const __global float* row[DOT_KEYS];
+    UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
+      row[i] = k + min(key + i, keys - 1) * stride;
+      UNROLL for (int g = 0; g < STACK; ++g) sum[i][g] = (float16)(0.0f);
+    }
+#pragma unroll 1
+    for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES) {
+      UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
+        PREFETCH(row[i] + c + NEAR_ROWS * stride, 3);
+        PREFETCH(row[i] + c + FAR_ROWS * stride, 2);
+        const float16 values = Read(row[i] + c);
+        UNROLL for (int g = 0; g < STACK; ++g)
+          sum[i][g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[i][g]);
+      }
+    }
+    UNROLL for (int i = 0; i < DOT_KEYS; ++i)
+      UNROLL for (int g = 0; g < STACK; ++g) scores[g * BLOCK + key + i] = Sum16(sum[i][g]);
+  }
+}
+
+// o[row] += scores[row] v over `keys` keys and `vectors` vectors of the columns.
+INLINE void AddValues(const float scores[STACK * BLOCK], const __global float* v, long stride,
+                      int keys, __global float* o, const int vectors) {
+  float16 sum[STACK][VALUE_VECTORS];
+  UNROLL for (int g = 0; g < STACK; ++g)
+    UNROLL for (int j = 0; j < vectors; ++j) sum[g][j] = Read(o + g * V_PAD + j * LANES);
+#pragma unroll 1
+  for (int key = 0; key < keys; ++key) {
+    UNROLL for (int j = 0; j < vectors; ++j) {
+      const __global float* row = v + key * stride + j * LANES;
+      PREFETCH(row + NEAR_ROWS * stride, 3);
+      PREFETCH(row + FAR_ROWS * stride, 2);
+      const float16 values = Read(row);
+      UNROLL for (int g = 0; g < STACK; ++g)
+        sum[g][j] = fma((float16)(scores[g * BLOCK + key]), values, sum[g][j]);
+    }
+  }
+  UNROLL for (int g = 0; g < STACK; ++g)
+    UNROLL for (int j = 0; j < vectors; ++j) Write(sum[g][j], o + g * V_PAD + j * LANES);
+}
+
+// Scores of one row's block to probabilities: rules, maximum, 2^x, sum; o is rescaled where the
+// maximum grows. `mask` is of the row and the block's first key.
+INLINE void Softmax(const __global SdpaShape* shape, Stack* s, int g, int first_key, int keys,
+                    const __global uchar* mask, float* scores, __global float* o) {
+  float16 x[BLOCK_VECTORS];
+  UNROLL for (int j = 0; j < BLOCK_VECTORS; ++j) {
+    x[j] = vload16(j, scores);
+    int16 visible = InSpan(first_key + j * LANES, s->begin[g], min(s->end[g], first_key + keys));
+    if (SOFTCAP) x[j] = Capped(x[j], shape->softcap);
+    if (MASK_KIND)
+      x[j] += MaskOf(mask + j * LANES * shape->mask.strides[3] * MASK_BYTES,
+                     shape->mask.strides[3], keys - j * LANES, &visible);
+    x[j] = visible ? x[j] : (float16)(-INFINITY);
+  }
+  const float top = fmax(s->top[g], Max16(x[0] > x[1] ? x[0] : x[1]));
+  if (top > s->top[g]) {
+    const float rescale = s->top[g] == -INFINITY ? 0.0f : Exp2((float16)(s->top[g] - top)).s0;
+    s->sum[g] *= rescale;
+    s->top[g] = top;
+    for (int c = 0; c < V_PAD; c += LANES) Write(Read(o + c) * rescale, o + c);
+  }
+  const float shift = top == -INFINITY ? 0.0f : top;
+  UNROLL for (int j = 0; j < BLOCK_VECTORS; ++j) {
+    x[j] = Exp2(x[j] - shift);
+    vstore16(x[j], j, scores);
+  }
+  s->sum[g] += Sum16(x[0] + x[1]);
+}
+
+// The stack of rows that begins at `first` of a kv head's stacked rows; q: their queries as f32,
+// times the factor that Q K wants.
+INLINE void MakeStack(const __global SdpaShape* shape, const __global uchar* query,
+                      const Spans* spans, long b, long kv_head, long first, Stack* s,
+                      __global float* q) {
+  const long rows = shape->q_heads_per_kv_head * shape->q_sequence_length;
+  const float factor = KeyFactor(shape);
+  s->rows = (int)min((long)STACK, rows - first);
+  for (int g = 0; g < STACK; ++g) {
+    const long row = min(first + g, rows - 1);
+    s->head[g] = kv_head * shape->q_heads_per_kv_head + row / shape->q_sequence_length;
+    s->query[g] = row % shape->q_sequence_length;
+    s->begin[g] = (int)min(BeginOf(spans, s->query[g]), shape->kv_sequence_length);
+    s->end[g] = (int)max(EndOf(spans, s->query[g]), 0L);
+    s->top[g] = -INFINITY;
+    s->sum[g] = 0.0f;
+    __global float* to = q + g * HEAD_VECTOR_PAD;
+    StageRows((const __global Io*)RowOf(query, &shape->q, b, s->head[g], s->query[g], sizeof(Io)),
+              0, shape->q.strides[3], 1, HEAD_SIZE, HEAD_VECTOR_PAD, to);
+    for (int c = 0; c < HEAD_VECTOR_PAD; ++c) to[c] *= factor;
+  }
+}
+
+__attribute__((reqd_work_group_size(1, 1, 1))) __kernel void Decode(
+    const __global SdpaShape* restrict shape, const __global uchar* restrict query,
+    const __global uchar* restrict keys, const __global uchar* restrict values,
+    const __global uchar* restrict mask, const __global uchar* restrict kv_lengths,
+    __global uchar* out, __global uchar* lse, __global uchar* weights, __global float* scratch,
+    int stacks, int splits, int split_keys, long partials, long worker_floats) {
+  __global int* counters = (__global int*)scratch;
+  __global float* partial = scratch + COUNTER_FLOATS;
+  __global float* q = partial + partials * (V_PAD + 2) + get_group_id(0) * worker_floats;
+  __global float *staged_k = q + STACK * HEAD_VECTOR_PAD,
+                 *staged_v = staged_k + BLOCK * HEAD_VECTOR_PAD;
+  const long kv_heads = shape->q_heads_per_kv_head == 0
+                            ? 0
+                            : shape->q_num_heads / shape->q_heads_per_kv_head;
+  const bool k_in_place = InPlace(shape->k.strides[3], HEAD_SIZE, LANES);
+  const bool v_in_place = InPlace(shape->v.strides[3], V_HEAD_SIZE, LANES);
+  const long tasks = shape->batch_size * kv_heads * stacks * splits;
+  for (long task; (task = atomic_inc(counters)) < tasks;) {
+    const long split = task % splits, stack = task / splits % stacks;
+    const long kv_head = task / splits / stacks % kv_heads, b = task / splits / stacks / kv_heads;
+    const Spans spans = SpansOf(shape, kv_lengths, b);
+    Stack s;
+    MakeStack(shape, query, &spans, b, kv_head, stack * STACK, &s, q);
+    __global float* o = partial + task * STACK * V_PAD;
+    for (int c = 0; c < STACK * V_PAD; c += LANES) Write((float16)(0.0f), o + c);
+    int begin = s.begin[0], end = s.end[0];
+    for (int g = 1; g < STACK; ++g) {
+      begin = min(begin, s.begin[g]);
+      end = max(end, s.end[g]);
+    }
+    begin = max(begin, (int)split * split_keys);
+    end = min(end, ((int)split + 1) * split_keys);
+    for (int key = begin; key < end; key += BLOCK) {
+      const int count = min(BLOCK, end - key);
+      const __global Io* k =
+          (const __global Io*)RowOf(keys, &shape->k, b, kv_head, key, sizeof(Io));
+      const __global Io* v =
+          (const __global Io*)RowOf(values, &shape->v, b, kv_head, key, sizeof(Io));
+      if (!k_in_place)
+        StageRows(k, shape->k.strides[2], shape->k.strides[3], count, HEAD_SIZE, HEAD_VECTOR_PAD,
+                  staged_k);
+      if (!v_in_place)
+        StageRows(v, shape->v.strides[2], shape->v.strides[3], count, V_HEAD_SIZE, V_PAD,
+                  staged_v);
+      const __global float* k_rows = k_in_place ? (const __global float*)k : staged_k;
+      const __global float* v_rows = v_in_place ? (const __global float*)v : staged_v;
+      const long k_stride = k_in_place ? shape->k.strides[2] : HEAD_VECTOR_PAD;
+      const long v_stride = v_in_place ? shape->v.strides[2] : V_PAD;
+      float scores[STACK * BLOCK] __attribute__((aligned(64)));
+      for (int i = 0; i < STACK * BLOCK; ++i) scores[i] = 0.0f;
+      Dots(q, k_rows, k_stride, count, scores);
+      for (int g = 0; g < STACK; ++g)
+        Softmax(shape, &s, g, key, count,
+                RowOf(mask, &shape->mask, b, s.head[g], s.query[g], MASK_BYTES) +
+                    key * shape->mask.strides[3] * MASK_BYTES,
+                scores + g * BLOCK, o + g * V_PAD);
+      int j = 0;
+      for (; j + VALUE_VECTORS <= O_VECTORS; j += VALUE_VECTORS)
+        AddValues(scores, v_rows + j * LANES, v_stride, count, o + j * LANES, VALUE_VECTORS);
+      if (O_VECTORS % VALUE_VECTORS)
+        AddValues(scores, v_rows + j * LANES, v_stride, count, o + j * LANES,
+                  O_VECTORS % VALUE_VECTORS);
+    }
+    __global float* state = partial + partials * V_PAD + task * STACK * 2;
+    for (int g = 0; g < STACK; ++g) {
+      state[2 * g] = s.top[g];
+      state[2 * g + 1] = s.sum[g];
+    }
+  }
+  if (atomic_inc(counters + 1) == (int)get_num_groups(0) - 1) counters[0] = counters[1] = 0;
+}
+
+// One work-item joins the splits of one query row.
+__kernel void Merge(const __global SdpaShape* restrict shape, const __global uchar* query,
+                    const __global uchar* keys, const __global uchar* values,
+                    const __global uchar* mask, const __global uchar* kv_lengths,
+                    __global uchar* out, __global uchar* lse, __global uchar* weights,
+                    const __global float* restrict scratch, int stacks, int splits, long partials) {
+  const long row = get_global_id(0);
+  if (row >= shape->batch_size * shape->q_num_heads * shape->q_sequence_length) return;
+  const long rows = shape->q_heads_per_kv_head * shape->q_sequence_length;  // of one kv head
+  const long i = row % shape->q_sequence_length;
+  const long h = row / shape->q_sequence_length % shape->q_num_heads;
+  const long b = row / shape->q_sequence_length / shape->q_num_heads;
+  const long first_task = (row / rows * stacks + row % rows / STACK) * splits;
+  const long slot = row % rows % STACK;
+  const __global float* partial = scratch + COUNTER_FLOATS;
+  const __global float* states = partial + partials * V_PAD;
+  float top = -INFINITY, sum = 0.0f;
+  for (int split = 0; split < splits; ++split)
+    top = fmax(top, states[((first_task + split) * STACK + slot) * 2]);
+  const float shift = top == -INFINITY ? 0.0f : top;
+  for (int split = 0; split < splits; ++split) {
+    const __global float* state = states + ((first_task + split) * STACK + slot) * 2;
+    sum += Exp2((float16)(state[0] - shift)).s0 * state[1];
+  }
+  __global Io* o = (__global Io*)RowOf(out, &shape->out, b, h, i, sizeof(Io));
+  for (int c = 0; c < V_PAD; c += LANES) {
+    float16 total = (float16)(0.0f);
+    for (int split = 0; split < splits; ++split) {
+      const long part = (first_task + split) * STACK + slot;
+      total += Exp2((float16)(states[part * 2] - shift)) * Read(partial + part * V_PAD + c);
+    }
+    float columns[LANES];
+    vstore16(sum == 0.0f ? (float16)(0.0f) : total / sum, 0, columns);
+    for (int t = 0; t < LANES && c + t < V_HEAD_SIZE; ++t)
+      Store(columns[t], o, (c + t) * shape->out.strides[3]);
+  }
+  if (shape->has_lse)
+    *(__global float*)RowOf(lse, &shape->lse, b, h, i, sizeof(float)) =
+        sum == 0.0f ? -INFINITY : top * LN_2 + log(sum);
+}

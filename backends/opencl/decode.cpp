@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// opencl:decode: the host's side of decode.cl. Stacks the rows of a kv head evenly, and splits the
+// keys where there are too few stacks to keep the workers busy.
+#include <algorithm>
+
+#include "error.h"
+#include "sdpa_variant.h"
+#include "vector_options.h"
+
+namespace attest::opencl {
+namespace {
+
+constexpr int64_t kMaxStack = 8;
+constexpr int64_t kBlockKeys = 32;  // BLOCK of decode.cl
+
+struct Division {
+  int64_t stack;   // rows of one
+  int64_t stacks;  // of one kv head
+  int64_t splits, split_keys;
+  int64_t tasks, workers;
+};
+
+Division DivisionOf(const attest_problem& problem, const Session& session) {
+  constexpr int64_t kTasksPerWorker = 4;
+  constexpr int64_t kMinSplitKeys = 8 * kBlockKeys;
+  Division division;
+  const int64_t rows = problem.q_num_heads / problem.kv_num_heads * problem.q_sequence_length;
+  division.stack = CeilDivide(rows, CeilDivide(rows, kMaxStack));
+  division.stacks = CeilDivide(rows, division.stack);
+  const int64_t tasks = problem.batch_size * problem.kv_num_heads * division.stacks;
+  const int64_t wanted = CeilDivide(kTasksPerWorker * WorkersOf(session), tasks);
+  const int64_t possible = CeilDivide(problem.kv_sequence_length, kMinSplitKeys);
+  division.split_keys =
+      RoundUp(CeilDivide(problem.kv_sequence_length, std::min(wanted, possible)), kBlockKeys);
+  division.splits = CeilDivide(problem.kv_sequence_length, division.split_keys);
+  division.tasks = tasks * division.splits;
+  division.workers = std::min(WorkersOf(session), division.tasks);
+  return division;
+}
+
+int64_t WorkerFloats(const attest_problem& problem, const Division& division) {
+  const int64_t head = RoundUp(problem.head_size, kLanes);
+  return RoundUp(
+      (division.stack + kBlockKeys) * head + kBlockKeys * RoundUp(problem.v_head_size, kLanes),
+      1024);
+}
+
+uint64_t ScratchBytes(const Request& request, Session& session) {
+  const Division division = DivisionOf(request.problem, session);
+  const int64_t partial = RoundUp(request.problem.v_head_size, kLanes) + 2;
+  const int64_t floats = kCounterFloats + division.tasks * division.stack * partial +
+                         division.workers * WorkerFloats(request.problem, division);
+  return static_cast<uint64_t>(floats) * sizeof(float);
+}
+
+std::optional<std::string> WhyUnsupported(const Request& request, Session& session) {
+  return WhyNotVectors(request, session);
+}
+
+Launch DecodeLaunch(const cl::Program& program, const Request& request, const Division& division) {
+  Launch launch;
+  launch.kernel = cl::Kernel(program, "Decode");
+  launch.kernel.setArg(kFirstOwnArgument, static_cast<cl_int>(division.stacks));
+  launch.kernel.setArg(kFirstOwnArgument + 1, static_cast<cl_int>(division.splits));
+  launch.kernel.setArg(kFirstOwnArgument + 2, static_cast<cl_int>(division.split_keys));
+  launch.kernel.setArg(kFirstOwnArgument + 3,
+                       static_cast<cl_long>(division.tasks * division.stack));
+  launch.kernel.setArg(kFirstOwnArgument + 4,
+                       static_cast<cl_long>(WorkerFloats(request.problem, division)));
+  launch.global = cl::NDRange(static_cast<size_t>(division.workers));
+  launch.local = cl::NDRange(1);
+  return launch;
+}
+
+Launch MergeLaunch(const cl::Program& program, const Request& request, const Division& division) {
+  const attest_problem& problem = request.problem;
+  Launch launch;
+  launch.kernel = cl::Kernel(program, "Merge");
+  launch.kernel.setArg(kFirstOwnArgument, static_cast<cl_int>(division.stacks));
+  launch.kernel.setArg(kFirstOwnArgument + 1, static_cast<cl_int>(division.splits));
+  launch.kernel.setArg(kFirstOwnArgument + 2,
+                       static_cast<cl_long>(division.tasks * division.stack));
+  launch.global = cl::NDRange(
+      static_cast<size_t>(problem.batch_size * problem.q_num_heads * problem.q_sequence_length));
+  launch.local = cl::NDRange(1);
+  return launch;
+}
+
+Recipe MakeRecipe(const Request& request, Session& session) {
+  const Division division = DivisionOf(request.problem, session);
+  const std::string options = VectorOptions(request.problem) + Define("STACK", division.stack);
+  return Checked("preparing opencl:decode", [&] {
+    const cl::Program& program =
+        ProgramOf(session, {"sdpa_shape.h", "elements.cl", "vector.cl", "decode.cl"}, options);
+    Recipe recipe;
+    recipe.launches = {DecodeLaunch(program, request, division),
+                       MergeLaunch(program, request, division)};
+    recipe.scratch_bytes = ScratchBytes(request, session);
+    recipe.implementation = "decode.cl " + options + " on " + session.device.description.name +
+                            ", " + std::to_string(division.workers) + " workers, " +
+                            std::to_string(division.splits) + " splits of " +
+                            std::to_string(division.split_keys) + " keys";
+    return recipe;
+  });
+}
+
+}  // namespace
+
+const SdpaVariant kDecode = {
+    "decode",
+    "CPU devices, few queries: keys split and merged by LSE, grouped heads stacked, O(L) memory",
+    "decode.cl",
+    0,
+    0,
+    WhyUnsupported,
+    ScratchBytes,
+    MakeRecipe,
+};
+
+}  // namespace attest::opencl
