@@ -127,7 +127,7 @@ INLINE void MakeStack(const __global SdpaShape* shape, const __global uchar* que
   }
 }
 
-__attribute__((reqd_work_group_size(1, 1, 1))) __kernel void Decode(
+__attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void Decode(
     const __global SdpaShape* restrict shape, const __global uchar* restrict query,
     const __global uchar* restrict keys, const __global uchar* restrict values,
     const __global uchar* restrict mask, const __global uchar* restrict kv_lengths,
@@ -200,7 +200,7 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void Decode(
 }
 
 // One work-item joins the splits of one query row.
-__kernel void Merge(const __global SdpaShape* restrict shape, const __global uchar* query,
+__attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void Merge(const __global SdpaShape* restrict shape, const __global uchar* query,
                     const __global uchar* keys, const __global uchar* values,
                     const __global uchar* mask, const __global uchar* kv_lengths,
                     __global uchar* out, __global uchar* lse, __global uchar* weights,

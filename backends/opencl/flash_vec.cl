@@ -146,7 +146,7 @@ INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vect
   float16 s[ROWS][KEY_VECTORS], sum[ROWS];
   UNROLL for (int i = 0; i < ROWS; ++i)
     UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = (float16)(shifted ? -t->maxima[i] : 0.0f);
-#pragma unroll 4
+#pragma unroll 2
   for (int c = 0; c < HEAD_SIZE; ++c) {
     float16 k[KEY_VECTORS];
     UNROLL for (int j = 0; j < vectors; ++j) k[j] = Read(panel + c * PANEL + j * LANES);
@@ -202,7 +202,7 @@ INLINE void ValueTile(const __global float* p, const __global float* v, long v_s
         UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] *= rescale[i];
     }
   }
-#pragma unroll 4
+#pragma unroll 2
   for (int key = 0; key < keys; ++key) {
     float16 row[VALUE_VECTORS];
     UNROLL for (int j = 0; j < vectors; ++j) row[j] = Read(v + key * v_stride + j * LANES);
@@ -372,7 +372,7 @@ INLINE void StageQueries(const __global SdpaShape* shape, const Task* task, cons
       s->q[i * HEAD_SIZE + c] = s->q[(task->rows - 1) * HEAD_SIZE + c];
 }
 
-__attribute__((reqd_work_group_size(1, 1, 1))) __kernel void FlashVec(
+__attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void FlashVec(
     const __global SdpaShape* restrict shape, const __global uchar* restrict query,
     const __global uchar* restrict keys, const __global uchar* restrict values,
     const __global uchar* restrict mask, const __global uchar* restrict kv_lengths,

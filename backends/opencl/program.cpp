@@ -21,6 +21,7 @@ namespace {
 
 // The host cuts messages; the first lines of a compiler's log hold the first error.
 constexpr size_t kMaxLogCharacters = 2000;
+constexpr size_t kHashCharacters = 16;
 
 std::string Pasted(const std::vector<std::string>& files) {
   std::string text;
@@ -37,27 +38,43 @@ std::string Pasted(const std::vector<std::string>& files) {
 std::string HashOf(const std::string& text) {
   uint64_t hash = 0xcbf29ce484222325u;
   for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3u;
-  char hex[17];
+  char hex[kHashCharacters + 1];
   std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash));
   return hex;
 }
 
-std::filesystem::path CachePath(const cl::Device& device, const std::string& source,
-                                const std::string& options, const std::string& directory) {
-  const std::string key = source + '\0' + options + '\0' + device.getInfo<CL_DEVICE_NAME>() + '\0' +
-                          device.getInfo<CL_DEVICE_VERSION>() + '\0' +
-                          device.getInfo<CL_DRIVER_VERSION>();
+// Everything that a binary depends on. An entry of the cache begins with it, so an entry of another
+// device, driver or source is known whatever its name is.
+std::string KeyOf(const cl::Device& device, const std::string& source, const std::string& options) {
+  return "attest opencl program 1\n" + device.getInfo<CL_DEVICE_NAME>() + '\n' +
+         device.getInfo<CL_DEVICE_VERSION>() + '\n' + device.getInfo<CL_DRIVER_VERSION>() + '\n' +
+         options + '\n' + HashOf(source) + '\n';
+}
+
+std::filesystem::path CachePath(const std::string& key, const std::string& directory) {
   return std::filesystem::path(directory) / ("opencl-" + HashOf(key) + ".bin");
 }
 
-// A null program where there is no usable binary.
+// The binary of an entry: key, checksum, binary. Empty where it is cut, changed or another's.
+std::vector<unsigned char> BinaryOf(const std::string& entry, const std::string& key) {
+  const size_t header = key.size() + kHashCharacters;
+  if (entry.size() <= header || entry.compare(0, key.size(), key) != 0) return {};
+  const std::string binary = entry.substr(header);
+  if (HashOf(binary) != entry.substr(key.size(), kHashCharacters)) return {};
+  return {binary.begin(), binary.end()};
+}
+
+// A null program where there is no usable entry.
 cl::Program FromCache(const cl::Context& context, const cl::Device& device,
-                      const std::filesystem::path& path, const std::string& options) {
+                      const std::filesystem::path& path, const std::string& key,
+                      const std::string& options) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return {};
-  const std::vector<unsigned char> bytes{std::istreambuf_iterator<char>(file), {}};
+  const std::vector<unsigned char> binary =
+      BinaryOf({std::istreambuf_iterator<char>(file), {}}, key);
+  if (binary.empty()) return {};
   try {
-    cl::Program program(context, {device}, {bytes});
+    cl::Program program(context, {device}, {binary});
     program.build({device}, options.c_str());
     return program;
   } catch (const cl::Error&) {
@@ -65,18 +82,19 @@ cl::Program FromCache(const cl::Context& context, const cl::Device& device,
   }
 }
 
-void ToCache(const cl::Program& program, const std::filesystem::path& path) {
+void ToCache(const cl::Program& program, const std::filesystem::path& path,
+             const std::string& key) {
   try {
     const auto binaries = program.getInfo<CL_PROGRAM_BINARIES>();
     if (binaries.size() != 1 || binaries[0].empty()) return;
+    const std::string binary(binaries[0].begin(), binaries[0].end());
     std::error_code ignored;
     std::filesystem::create_directories(path.parent_path(), ignored);
     std::filesystem::path partial = path;
     partial += '.';
     partial += std::to_string(getpid());
     std::ofstream file(partial, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(binaries[0].data()),
-               static_cast<std::streamsize>(binaries[0].size()));
+    file << key << HashOf(binary) << binary;
     file.close();
     if (file.good())
       std::filesystem::rename(partial, path, ignored);
@@ -116,11 +134,12 @@ cl::Program BuildProgram(const cl::Context& context, const cl::Device& device,
                          const std::string& cache_directory) {
   const std::string source = Pasted(files);
   if (cache_directory.empty()) return FromSource(context, device, source, options);
-  const std::filesystem::path path = CachePath(device, source, options, cache_directory);
-  cl::Program program = FromCache(context, device, path, options);
+  const std::string key = KeyOf(device, source, options);
+  const std::filesystem::path path = CachePath(key, cache_directory);
+  cl::Program program = FromCache(context, device, path, key, options);
   if (program() != nullptr) return program;
   program = FromSource(context, device, source, options);
-  ToCache(program, path);
+  ToCache(program, path, key);
   return program;
 }
 

@@ -38,4 +38,14 @@ std::vector<std::string> PluginDirectories(const std::vector<std::string>& given
   return directories;
 }
 
+std::string CacheDirectory() {
+  const auto set = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  if (const std::string cache = set("XDG_CACHE_HOME"); !cache.empty()) return cache + "/attest";
+  const std::string home = set("HOME");
+  return home.empty() ? "" : home + "/.cache/attest";
+}
+
 }  // namespace attest::cli

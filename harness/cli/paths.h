@@ -19,6 +19,10 @@ std::string WorkerPath();
 // program where that is a directory.
 std::vector<std::string> PluginDirectories(const std::vector<std::string>& given);
 
+// Where compiled kernels are kept between runs: attest in XDG_CACHE_HOME, else in ~/.cache; empty,
+// which means nowhere, without either.
+std::string CacheDirectory();
+
 }  // namespace attest::cli
 
 #endif  // ATTEST_HARNESS_CLI_PATHS_H_

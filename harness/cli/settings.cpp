@@ -49,6 +49,7 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.max_cell_seconds = options.max_cell_seconds;
   settings.measure = measure;
   settings.all_checks = options.checks.empty() ? !measure : options.checks == "all";
+  settings.cache_directory = CacheDirectory();
   settings.cold_cache = options.cache == "cold";
   return settings;
 }

@@ -30,6 +30,7 @@ judge::Settings SettingsFor(const std::vector<Axes>& blocks) {
   settings.threads = 2;
   settings.measure = false;
   settings.max_cell_seconds = 60;
+  settings.cache_directory = BuildDir() + "/cache";
   return settings;
 }
 
