@@ -23,7 +23,8 @@ typedef float16 Vector __attribute__((aligned(4)));
 INLINE float16 Read(const __global float* p) { return vload16(0, p); }
 INLINE void Write(float16 x, __global float* p) { *(__global Vector*)p = x; }
 
-#if defined(__has_builtin)
+// OpenCL's own prefetch is nothing in PoCL. A build option may define it away, for interpreters.
+#if defined(__has_builtin) && !defined(PREFETCH)
 #if __has_builtin(__builtin_prefetch)
 #define PREFETCH(p, level) __builtin_prefetch((const __private void*)(size_t)(p), 0, level)
 #endif
@@ -57,12 +58,12 @@ INLINE float16 Exp2(float16 x) {
   const V16 p = __builtin_astype(Exp2OfFraction(__builtin_astype(r, float16)), V16);
   return __builtin_astype(__builtin_ia32_scalefps512_mask(p, v, zero, (ushort)-1, 4), float16);
 #else
-  const float16 low = x < -125.0f ? (float16)(-125.0f) : x;
-  const float16 clamped = low > 126.0f ? (float16)(126.0f) : low;
+  const int16 is_zero = x < (float16)(-125.0f);
+  const float16 clamped = clamp(x, -125.0f, 126.0f);
   const float16 whole = floor(clamped);
   const float16 p = Exp2OfFraction(clamped - whole);
   const float16 scaled = as_float16(as_int16(p) + (convert_int16(whole) << 23));
-  return x < -125.0f ? (float16)(0.0f) : scaled;
+  return select(scaled, (float16)(0.0f), is_zero);
 #endif
 }
 
