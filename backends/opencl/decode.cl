@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Attention for few queries and many keys on CPU devices, where reading K and V once is the limit.
-// The rows that read one kv head (its group of query heads times the queries) are stacked, STACK at
-// a time; the keys are cut into splits. A work-item takes tasks (batch entry, kv head, stack, split)
-// from an atomic counter and leaves an unnormalised output, m and l for each row; Merge joins the
-// splits by their LSE. K and V are read where they lie, as vectors, where their rows allow it.
+// Attention for few queries and many keys on CPU devices, where reading K and V once is the
+// limit. The rows that read one kv head (its group of query heads times the queries) are stacked,
+// STACK at a time; the keys are cut into splits. A work-item takes tasks (batch entry, kv head,
+// stack, split) from an atomic counter and leaves an unnormalised output, m
+// and l for each row; Merge joins the splits by their LSE. K and V are read where they lie, as vectors, where their rows allow it.
 //
 // Right for any number of queries, but K and V are read again for each stack. All of abi.h but
 // WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN).
@@ -200,11 +200,12 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
 }
 
 // One work-item joins the splits of one query row.
-__attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void Merge(const __global SdpaShape* restrict shape, const __global uchar* query,
-                    const __global uchar* keys, const __global uchar* values,
-                    const __global uchar* mask, const __global uchar* kv_lengths,
-                    __global uchar* out, __global uchar* lse, __global uchar* weights,
-                    const __global float* restrict scratch, int stacks, int splits, long partials) {
+__attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void Merge(
+    const __global SdpaShape* restrict shape, const __global uchar* query,
+    const __global uchar* keys, const __global uchar* values, const __global uchar* mask,
+    const __global uchar* kv_lengths, __global uchar* out, __global uchar* lse,
+    __global uchar* weights, const __global float* restrict scratch, int stacks, int splits,
+    long partials) {
   const long row = get_global_id(0);
   if (row >= shape->batch_size * shape->q_num_heads * shape->q_sequence_length) return;
   const long rows = shape->q_heads_per_kv_head * shape->q_sequence_length;  // of one kv head

@@ -39,6 +39,8 @@ FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
   found.extensions = Trimmed(device.getInfo<CL_DEVICE_EXTENSIONS>());
   found.max_allocation_bytes = device.getInfo<CL_DEVICE_MAX_MEM_ALLOC_SIZE>();
   found.compute_units = device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>();
+  found.max_work_group = device.getInfo<CL_DEVICE_MAX_WORK_GROUP_SIZE>();
+  found.local_bytes = device.getInfo<CL_DEVICE_LOCAL_MEM_SIZE>();
   found.rounds_division =
       (device.getInfo<CL_DEVICE_SINGLE_FP_CONFIG>() & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;
   return found;

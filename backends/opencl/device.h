@@ -20,6 +20,8 @@ struct FoundDevice {
   uint64_t max_allocation_bytes = 0;
   bool rounds_division = false;  // correctly rounded f32 division can be asked for
   uint32_t compute_units = 1;
+  uint64_t max_work_group = 1;
+  uint64_t local_bytes = 0;
   bool IsCpu() const { return description.kind == ATTEST_DEVICE_CPU; }
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Elements of the io type (IO_F32, IO_F16 or IO_BF16, one of them is defined at build) as f32, their
-// addresses in a tensor, and which keys the position rules let a query see (abi.h). Reading is
-// exact, storing rounds to nearest even. Not an arithmetic in f16: half is a storage type here, so
-// no driver needs cl_khr_fp16. sdpa_shape.h is pasted before this file.
+// Elements of the io type (IO_F32, IO_F16 or IO_BF16, one of them is defined at build) as f32,
+// their addresses in a tensor, and which keys the position rules let a query see (abi.h). Reading
+// is exact, storing rounds to nearest even. Not an arithmetic in f16: half is a storage type here,
+// so no driver needs cl_khr_fp16. sdpa_shape.h is pasted before this file.
 
 #define MASK_BOOLEAN 1
 #define MASK_ADDITIVE 2
@@ -41,8 +41,9 @@ INLINE float Sum16(float16 x) {
   return c.x + c.y;
 }
 
-INLINE const __global uchar* RowOf(const __global uchar* base, const __global TensorPlace* place, long b,
-                            long h, long l, long element_bytes) {
+INLINE const __global uchar* RowOf(const __global uchar* base,
+                                    const __global TensorPlace* place, long b, long h, long l,
+                                    long element_bytes) {
   return base + place->data_bytes +
          (b * place->strides[0] + h * place->strides[1] + l * place->strides[2]) * element_bytes;
 }

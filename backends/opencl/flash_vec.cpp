@@ -90,7 +90,9 @@ Recipe MakeRecipe(const Request& request, Session& session) {
     Recipe recipe;
     Launch launch;
     launch.kernel = cl::Kernel(
-        ProgramOf(session, {"sdpa_shape.h", "elements.cl", "vector.cl", "flash_vec.cl"}, options),
+        ProgramOf(session,
+                  {"sdpa_shape.h", "elements.cl", "vector.cl", "flash_vec_tile.cl", "flash_vec.cl"},
+                  options),
         "FlashVec");
     launch.kernel.setArg(kFirstOwnArgument, static_cast<cl_int>(blocks.rows));
     launch.kernel.setArg(kFirstOwnArgument + 1, static_cast<cl_int>(blocks.count));

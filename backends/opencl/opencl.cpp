@@ -2,6 +2,7 @@
 //
 // The OpenCL backend: one process works on one device. f32, f16 and bf16 io, arithmetic in f32.
 //   decode     decode.cl, CPU devices: few queries, keys split
+//   flash_tile flash_tile.cl, GPU devices: local tiles
 //   flash_vec  flash_vec.cl, CPU devices: vectors, packed keys
 //   naive      naive.cl, one work-item per query row
 // On a CPU device the wall clock is the fair timer beside
@@ -20,7 +21,8 @@
 namespace attest::opencl {
 namespace {
 
-constexpr const SdpaVariant* kVariants[] = {&kDecode, &kFlashVec, &kNaive};  // alphabetical
+constexpr const SdpaVariant* kVariants[] = {&kDecode, &kFlashTile, &kFlashVec,
+                                            &kNaive};  // alphabetical
 
 class OpenclBackend : public Backend {
  public:

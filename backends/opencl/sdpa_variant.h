@@ -27,6 +27,7 @@ struct SdpaVariant {
 };
 
 extern const SdpaVariant kDecode;
+extern const SdpaVariant kFlashTile;
 extern const SdpaVariant kFlashVec;
 extern const SdpaVariant kNaive;
 

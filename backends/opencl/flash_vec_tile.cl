@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inner loops of flash_vec.cl: packing a panel of K, P = 2^(S - m) of a tile of ROWS queries
+// against it in registers, O += P V. Exact to the f32 rounding of their sums and Exp2's error.
+// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; ROWS, KEY_VECTORS (of a
+// panel) and VALUE_VECTORS (of a row of O at a time) are given at build.
+
+#define PANEL (LANES * KEY_VECTORS)
+#define SAFE_SUM 1e12f  // far from overflow
+
+// A tile of queries against a panel of keys.
+typedef struct Tile {
+  const __global float* q;
+  long q_stride;
+  __global float *p, *maxima, *sums;
+  bool is_first;   // no panel before this one
+  int begin, end;  // visible keys of the first row, from the panel's first; the next row's ends are
+  int limit;       // one further, but none beyond the limit
+  const __global uchar* mask;  // of the first row and key
+  long mask_row_bytes, mask_key_bytes, mask_stride;
+  int rows;  // that exist, the others repeat the last one
+  int keys;  // that exist
+  float softcap;
+} Tile;
+
+#define PAIR_LOW(a, b) \
+  (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, \
+            a.sd, b.sd)
+#define PAIR_HIGH(a, b) \
+  (float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, \
+            a.sf, b.sf)
+#define QUAD_LOW(a, b) (float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)
+#define QUAD_HIGH(a, b) (float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)
+
+// panel[c][key] = factor * k[key][c], by 4 x 4 transposes inside 128-bit lanes. Keys from `count`
+// on repeat the last one; whole vectors of them are left out.
+INLINE void PackKeys(const __global float* k, long stride, int count, float factor,
+                     __global float* panel) {
+  for (int g = 0; g < count; g += LANES) {
+    for (int c = 0; c < HEAD_PAD; c += 4) {
+      float16 z[4];
+      UNROLL for (int i = 0; i < 4; ++i) {
+        const __global float* row = k + c;
+        const int key = g + i;
+        z[i] = factor * (float16)(vload4(0, row + min(key, count - 1) * stride),
+                                  vload4(0, row + min(key + 4, count - 1) * stride),
+                                  vload4(0, row + min(key + 8, count - 1) * stride),
+                                  vload4(0, row + min(key + 12, count - 1) * stride));
+      }
+      const float16 a = PAIR_LOW(z[0], z[1]), b = PAIR_HIGH(z[0], z[1]);
+      const float16 d = PAIR_LOW(z[2], z[3]), e = PAIR_HIGH(z[2], z[3]);
+      __global float* to = panel + c * PANEL + g;
+      Write(QUAD_LOW(a, d), to);
+      Write(QUAD_HIGH(a, d), to + PANEL);
+      Write(QUAD_LOW(b, e), to + 2 * PANEL);
+      Write(QUAD_HIGH(b, e), to + 3 * PANEL);
+    }
+  }
+}
+
+// Raises the maxima of a tile to those of s and subtracts them; rescale = 2^(old - new). A row that
+// has seen no key keeps -inf, and 0 is subtracted.
+INLINE void RaiseMaxima(const Tile* t, float16 s[ROWS][KEY_VECTORS], const int vectors,
+                        float rescale[LANES]) {
+  UNROLL for (int i = 0; i < LANES; ++i) rescale[i] = 0.0f;
+  UNROLL for (int i = 0; i < ROWS; ++i) {
+    float16 top = s[i][0];
+    UNROLL for (int j = 1; j < vectors; ++j) top = top > s[i][j] ? top : s[i][j];
+    const float old = t->is_first ? -INFINITY : t->maxima[i];
+    const float raised = fmax(old, Max16(top));
+    const float shift = raised == -INFINITY ? 0.0f : raised;
+    UNROLL for (int j = 0; j < vectors; ++j) s[i][j] -= shift;
+    t->maxima[i] = raised;
+    rescale[i] = old == -INFINITY ? 0.0f : old - raised;
+  }
+  if (!t->is_first) vstore16(Exp2(vload16(0, rescale)), 0, rescale);
+}
+
+// Softcap and masks on the scores of row i, vector j: hidden keys become -inf.
+INLINE float16 Ruled(const Tile* t, float16 s, int i, int j, const bool edge) {
+  if (SOFTCAP) s = Capped(s, t->softcap);
+  int16 visible = (int16)(-1);
+  if (MASK_KIND) {
+    s += MaskOf(t->mask + min(i, t->rows - 1) * t->mask_row_bytes + j * LANES * t->mask_key_bytes,
+                t->mask_stride, t->keys - j * LANES, &visible);
+  }
+  if (edge) visible &= InSpan(j * LANES, t->begin + i, min(t->limit, t->end + i));
+  return MASK_KIND || edge ? (visible ? s : (float16)(-INFINITY)) : s;
+}
+
+// p = 2^(q k - m) of a tile, and its row sums. `raise`: with m raised to what is found. Otherwise
+// returns false, and changes no sum, where a sum is not safe.
+INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vectors,
+                      const bool edge, const bool raise, float rescale[LANES]) {
+  const bool shifted = !raise && !MASK_KIND && !SOFTCAP;  // the sums start at -m
+  float16 s[ROWS][KEY_VECTORS], sum[ROWS];
+  UNROLL for (int i = 0; i < ROWS; ++i)
+    UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = (float16)(shifted ? -t->maxima[i] : 0.0f);
+#pragma unroll 2
+  for (int c = 0; c < HEAD_SIZE; ++c) {
+    float16 k[KEY_VECTORS];
+    UNROLL for (int j = 0; j < vectors; ++j) k[j] = Read(panel + c * PANEL + j * LANES);
+    UNROLL for (int i = 0; i < ROWS; ++i) {
+      const float16 q = (float16)(t->q[i * t->q_stride + c]);
+      UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = fma(q, k[j], s[i][j]);
+    }
+  }
+  if (edge || MASK_KIND || SOFTCAP) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = Ruled(t, s[i][j], i, j, edge);
+  }
+  if (raise) {
+    RaiseMaxima(t, s, vectors, rescale);
+  } else if (!shifted) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) s[i][j] -= t->maxima[i];
+  }
+  UNROLL for (int j = 0; j < vectors; ++j) {
+    UNROLL for (int i = 0; i < ROWS; ++i) {
+      const float16 p = Exp2(s[i][j]);
+      Write(p, t->p + i * PANEL + j * LANES);
+      sum[i] = j == 0 ? p : sum[i] + p;
+    }
+  }
+  if (!raise) {
+    float16 total = sum[0];
+    UNROLL for (int i = 1; i < ROWS; ++i) total += sum[i];
+    if (AnyNotBelow(total, SAFE_SUM)) return false;
+  }
+  UNROLL for (int i = 0; i < ROWS; ++i) {
+    __global float* place = t->sums + i * LANES;
+    Write(t->is_first ? sum[i] : raise ? Read(place) * rescale[i] + sum[i] : Read(place) + sum[i],
+          place);
+  }
+  return true;
+}
+
+// o = (o * rescale + p v) * inverse over one part of the columns; first, raised and last say which
+// of the three are there.
+INLINE void ValueTile(const __global float* p, const __global float* v, long v_stride, int keys,
+                      __global float* o, long o_stride, const int vectors, bool is_first,
+                      bool raised, bool is_last, const float* rescale, const float* inverse) {
+  float16 sum[ROWS][VALUE_VECTORS];
+  if (is_first) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = (float16)(0.0f);
+  } else {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = Read(o + i * o_stride + j * LANES);
+    if (raised) {
+      UNROLL for (int i = 0; i < ROWS; ++i)
+        UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] *= rescale[i];
+    }
+  }
+#pragma unroll 2
+  for (int key = 0; key < keys; ++key) {
+    float16 row[VALUE_VECTORS];
+    UNROLL for (int j = 0; j < vectors; ++j) row[j] = Read(v + key * v_stride + j * LANES);
+    UNROLL for (int i = 0; i < ROWS; ++i) {
+      const float16 weight = (float16)(p[i * PANEL + key]);
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = fma(weight, row[j], sum[i][j]);
+    }
+  }
+  if (is_last) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] *= inverse[i];
+  }
+  UNROLL for (int i = 0; i < ROWS; ++i)
+    UNROLL for (int j = 0; j < vectors; ++j) Write(sum[i][j], o + i * o_stride + j * LANES);
+}

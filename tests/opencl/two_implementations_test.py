@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Intel's OpenCL runtime: all of conformance on it alone, f16 and bf16 io, then PoCL and Intel's as
+two devices of one run.
+
+usage: two_implementations_test.py FOLDER of scripts/fetch-intel-opencl
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from attest_program import ATTEST, BUILD, environment
+
+SYSTEM_VENDORS = pathlib.Path("/etc/OpenCL/vendors")
+
+
+def check(command, variables):
+    result = subprocess.run(list(map(str, command)), check=False, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: exit code {result.returncode}\n"
+                 f"{result.stdout[-6000:]}")
+
+
+def main(intel):
+    if not (intel / "version").is_file():
+        print(f"SKIPPED: no runtime of Intel's in {intel}; see scripts/fetch-intel-opencl")
+        return 0
+    libraries = str(intel / "lib")
+    alone = environment(OCL_ICD_VENDORS=str(intel / "vendors"), LD_LIBRARY_PATH=libraries,
+                        ATTEST_BUILD_DIR=str(BUILD), ATTEST_REQUIRED="1")
+    check([ATTEST, "verify", "--backend", "opencl", "--seq", "33,130", "--heads", "2",
+           "--head-size", "64", "--dtype", "f16,bf16", "--causal", "full,causal",
+           "--require", "opencl:32"], alone)
+    check([BUILD / "tests" / "bin" / "conformance", "opencl"], alone)
+
+    folder = pathlib.Path(tempfile.mkdtemp())
+    try:
+        for entry in [*SYSTEM_VENDORS.glob("pocl*.icd"), *(intel / "vendors").glob("*.icd")]:
+            shutil.copy(entry, folder)
+        both = environment(OCL_ICD_VENDORS=str(folder), LD_LIBRARY_PATH=libraries)
+        report = folder / "r.json"
+        check([ATTEST, "verify", "--backend", "opencl:flash_vec@0", "--backend",
+               "opencl:flash_vec@1", "--seq", "65", "--heads", "2", "--head-size", "64",
+               "--require", "opencl:2", "--out", report], both)
+        backends = json.loads(report.read_text())["attest"]["backends"]
+        devices = next(row["devices"] for row in backends if row["name"] == "opencl")
+        drivers = [device["driver"] for device in devices]
+        if len(drivers) < 2 or "Portable" not in drivers[0] or "Intel" not in drivers[1]:
+            sys.exit(f"devices: {devices}")
+    finally:
+        shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1])))
