@@ -3,8 +3,9 @@
 // Attention for few queries and many keys on CPU devices, where reading K and V once is the
 // limit. The rows that read one kv head (its group of query heads times the queries) are stacked,
 // STACK at a time; the keys are cut into splits. A work-item takes tasks (batch entry, kv head,
-// stack, split) from an atomic counter and leaves an unnormalised output, m
-// and l for each row; Merge joins the splits by their LSE. K and V are read where they lie, as vectors, where their rows allow it.
+// stack, split) from an atomic counter and leaves an unnormalised output, m and l for each row;
+// Merge joins the splits by their LSE. K and V are read where they lie, as vectors, where their
+// rows allow it.
 //
 // Right for any number of queries, but K and V are read again for each stack. All of abi.h but
 // WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN).

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from attest_program import ATTEST, environment
+from attest_program import ATTEST, BUILD, environment
 
 # Prefetching is outside of what the interpreter knows.
 OCLGRIND = ("oclgrind", "--data-races", "--build-options", "-DPREFETCH(address,level)=", "--log")
@@ -21,16 +21,17 @@ SHAPES = (
     ("--seq", "3", "--kv-len", "35", "--head-size", "16", "--mask", "boolean"),
     ("--seq", "7", "--head-size", "8", "--softcap", "5", "--window", "3:1"),
 )
-RACE = "__kernel void Race(__global int* x) { x[0] = get_global_id(0); }\n"
-RACE_ARGUMENTS = "race.cl\nRace\n8 1 1\n2 1 1\n<size=4 fill=0 noprint>\n"
+PLANTED = BUILD / "tests" / "opencl" / "opencl_planted_race"
 
 
-def planted_race_is_found(folder):
-    (folder / "race.cl").write_text(RACE)
-    (folder / "race.sim").write_text(RACE_ARGUMENTS)
-    result = subprocess.run(["oclgrind-kernel", "--data-races", "race.sim"], cwd=folder, text=True,
-                            capture_output=True, check=False)
-    return "race" in result.stdout + result.stderr
+def said_of(command, folder):
+    """Exit code of a command under Oclgrind, its output, and what Oclgrind said."""
+    log = folder / "log"
+    log.write_text("")
+    result = subprocess.run(list(map(str, [*OCLGRIND, log, *command])), text=True, check=False,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            env=environment(XDG_CACHE_HOME=str(folder)))
+    return result.returncode, result.stdout, log.read_text()
 
 
 def main():
@@ -39,20 +40,16 @@ def main():
         return 0
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
-        if not planted_race_is_found(folder):
-            sys.exit("oclgrind does not find a planted race")
+        code, output, said = said_of([PLANTED], folder)
+        if code != 0 or "data race" not in said:
+            sys.exit(f"oclgrind does not find a planted race: exit code {code}\n{output}\n{said}")
         for shape in SHAPES:
-            log = folder / "log"
-            log.write_text("")
-            command = [*OCLGRIND, log, ATTEST, "verify", "--backend", "opencl", "--heads", "2",
-                       *shape, "--timeout", "300", "--max-cell-seconds", "600", "--threads", "2",
-                       "--require", "opencl:4"]
-            result = subprocess.run(list(map(str, command)), text=True, capture_output=True,
-                                    check=False, env=environment(XDG_CACHE_HOME=str(folder)))
-            said = log.read_text()
-            if result.returncode != 0 or any(word in said for word in COMPLAINTS):
-                sys.exit(f"{' '.join(shape)}: exit code {result.returncode}\n{said[:4000]}\n"
-                         f"{result.stdout[-3000:]}\n{result.stderr[-3000:]}")
+            code, output, said = said_of(
+                [ATTEST, "verify", "--backend", "opencl", "--heads", "2", *shape, "--timeout",
+                 "300", "--max-cell-seconds", "600", "--threads", "2", "--require", "opencl:4"],
+                folder)
+            if code != 0 or any(word in said for word in COMPLAINTS):
+                sys.exit(f"{' '.join(shape)}: exit code {code}\n{said[:4000]}\n{output[-4000:]}")
             print(f"clean: {' '.join(shape)}", flush=True)
         return 0
     finally:
