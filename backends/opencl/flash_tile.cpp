@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // opencl:flash_tile: the host's side of flash_tile.cl. Takes the largest square work-group that the
-// device and its local memory allow.
+// device and its local memory allow, or the one that the tuner found faster.
 #include <algorithm>
 #include <array>
 
 #include "error.h"
 #include "sdpa_variant.h"
+#include "tuning.h"
 #include "vector_options.h"
 
 namespace attest::opencl {
@@ -23,13 +24,14 @@ int64_t LocalBytes(const attest_problem& problem, int64_t side) {
   return (stage + rows * (keys + 1) + 2 * rows * side) * static_cast<int64_t>(sizeof(float));
 }
 
-// 0 where no work-group fits.
-int64_t SideOf(const attest_problem& problem, const Session& session) {
+// Those that the device and its local memory allow, the largest first: it is the default.
+std::vector<Choice> PossibleSides(const attest_problem& problem, const Session& session) {
+  std::vector<Choice> sides;
   for (const int64_t side : kSides)
     if (side * side <= static_cast<int64_t>(session.device.max_work_group) &&
         LocalBytes(problem, side) <= static_cast<int64_t>(session.device.local_bytes))
-      return side;
-  return 0;
+      sides.push_back({side});
+  return sides;
 }
 
 std::optional<std::string> WhyUnsupported(const Request& request, Session& session) {
@@ -38,7 +40,7 @@ std::optional<std::string> WhyUnsupported(const Request& request, Session& sessi
     return "the attention weights are never held; try opencl:naive";
   if (std::max(problem.head_size, problem.v_head_size) > kMaxHeadSize)
     return "head sizes to " + std::to_string(kMaxHeadSize) + "; try opencl:naive";
-  if (SideOf(problem, session) == 0)
+  if (PossibleSides(problem, session).empty())
     return "work-groups of " + std::to_string(kSides.back() * kSides.back()) + " with " +
            std::to_string(LocalBytes(problem, kSides.back())) +
            " bytes of local memory are needed, " + session.device.description.name +
@@ -50,9 +52,8 @@ std::optional<std::string> WhyUnsupported(const Request& request, Session& sessi
 // The kernel needs none; an OpenCL buffer cannot be empty.
 uint64_t ScratchBytes(const Request&, Session&) { return kCounterFloats * sizeof(float); }
 
-Recipe MakeRecipe(const Request& request, Session& session) {
+Recipe RecipeWith(const Request& request, Session& session, int64_t side) {
   const attest_problem& problem = request.problem;
-  const int64_t side = SideOf(problem, session);
   const int64_t blocks = CeilDivide(problem.q_sequence_length, side * kRows);
   const std::string options = VectorOptions(problem) + Define("TX", side) + Define("TY", side);
   return Checked("preparing opencl:flash_tile", [&] {
@@ -71,6 +72,19 @@ Recipe MakeRecipe(const Request& request, Session& session) {
                             ", work-group " + std::to_string(items);
     return recipe;
   });
+}
+
+Recipe MakeRecipe(const Request& request, Session& session) {
+  const attest_problem& problem = request.problem;
+  const std::string key =
+      "flash_tile " + std::to_string(problem.head_size) + " " + std::to_string(problem.v_head_size);
+  const auto with = [&session](const Request& of, const Choice& choice) {
+    return RecipeWith(of, session, choice[0]);
+  };
+  const Tuned tuned = TunedChoice(session, key, problem, PossibleSides(problem, session), with);
+  Recipe recipe = RecipeWith(request, session, tuned.choice[0]);
+  recipe.implementation += tuned.is_measured ? ", tuned" : ", default sizes";
+  return recipe;
 }
 
 }  // namespace

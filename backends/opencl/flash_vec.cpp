@@ -6,19 +6,23 @@
 
 #include "error.h"
 #include "sdpa_variant.h"
+#include "tuning.h"
 #include "vector_options.h"
 
 namespace attest::opencl {
 namespace {
 
-// Sizes in flash_vec.cl, by the registers of the device: 24 sums of 16 floats for 32 registers of
-// 16, else 6 of 16 for 16 registers of 8.
+// Sizes in flash_vec.cl. A tile's sums should fill the registers: 24 of 16 floats for the 32 of
+// AVX-512, 6 of 16 for the 16 of half the width that AVX2 has.
 struct Tiling {
-  int64_t rows = 6;
-  int64_t key_vectors = 4;
-  int64_t value_vectors = 4;
-  int64_t max_block_rows = 768;
+  int64_t rows, key_vectors, value_vectors, max_block_rows;
 };
+
+// As the tuner writes them; the first is the default.
+const std::vector<Choice> kChoices = {
+    {6, 4, 4, 768}, {6, 4, 4, 384}, {6, 1, 1, 768}, {6, 2, 2, 768}, {12, 2, 2, 768}};
+
+Tiling TilingOf(const Choice& choice) { return {choice[0], choice[1], choice[2], choice[3]}; }
 
 struct Blocks {
   int64_t rows;  // of one block, whole tiles
@@ -69,8 +73,7 @@ std::optional<std::string> WhyUnsupported(const Request& request, Session& sessi
   return WhyNotVectors(request, session);
 }
 
-uint64_t ScratchBytes(const Request& request, Session& session) {
-  const Tiling tiling;
+uint64_t BytesWith(const Request& request, const Session& session, const Tiling& tiling) {
   const Blocks blocks = BlocksOf(request.problem, session, tiling);
   const int64_t floats =
       kCounterFloats + blocks.workers * WorkerFloats(request.problem, tiling, blocks.rows);
@@ -82,8 +85,7 @@ std::string OptionsOf(const attest_problem& problem, const Tiling& tiling) {
          Define("KEY_VECTORS", tiling.key_vectors) + Define("VALUE_VECTORS", tiling.value_vectors);
 }
 
-Recipe MakeRecipe(const Request& request, Session& session) {
-  const Tiling tiling;
+Recipe RecipeWith(const Request& request, Session& session, const Tiling& tiling) {
   const Blocks blocks = BlocksOf(request.problem, session, tiling);
   const std::string options = OptionsOf(request.problem, tiling);
   return Checked("preparing opencl:flash_vec", [&] {
@@ -101,12 +103,32 @@ Recipe MakeRecipe(const Request& request, Session& session) {
     launch.global = cl::NDRange(static_cast<size_t>(blocks.workers));
     launch.local = cl::NDRange(1);
     recipe.launches.push_back(launch);
-    recipe.scratch_bytes = ScratchBytes(request, session);
+    recipe.scratch_bytes = BytesWith(request, session, tiling);
     recipe.implementation = "flash_vec.cl " + options + " on " + session.device.description.name +
                             ", " + std::to_string(blocks.workers) + " workers, blocks of " +
                             std::to_string(blocks.rows) + " rows";
     return recipe;
   });
+}
+
+Tuned TunedTiling(const attest_problem& problem, Session& session) {
+  const std::string key =
+      "flash_vec " + std::to_string(problem.head_size) + " " + std::to_string(problem.v_head_size);
+  return TunedChoice(session, key, problem, kChoices,
+                     [&session](const Request& request, const Choice& choice) {
+                       return RecipeWith(request, session, TilingOf(choice));
+                     });
+}
+
+uint64_t ScratchBytes(const Request& request, Session& session) {
+  return BytesWith(request, session, TilingOf(TunedTiling(request.problem, session).choice));
+}
+
+Recipe MakeRecipe(const Request& request, Session& session) {
+  const Tuned tuned = TunedTiling(request.problem, session);
+  Recipe recipe = RecipeWith(request, session, TilingOf(tuned.choice));
+  recipe.implementation += tuned.is_measured ? ", tuned" : ", default sizes";
+  return recipe;
 }
 
 }  // namespace

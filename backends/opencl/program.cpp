@@ -34,15 +34,6 @@ std::string Pasted(const std::vector<std::string>& files) {
   return text;
 }
 
-// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
-std::string HashOf(const std::string& text) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3u;
-  char hex[kHashCharacters + 1];
-  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash));
-  return hex;
-}
-
 // Everything that a binary depends on. An entry of the cache begins with it, so an entry of another
 // device, driver or source is known whatever its name is.
 std::string KeyOf(const cl::Device& device, const std::string& source, const std::string& options) {
@@ -128,6 +119,15 @@ cl::Program FromSource(const cl::Context& context, const cl::Device& device,
 }
 
 }  // namespace
+
+// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
+std::string HashOf(const std::string& text) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const unsigned char byte : text) hash = (hash ^ byte) * 0x100000001b3u;
+  char hex[kHashCharacters + 1];
+  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash));
+  return hex;
+}
 
 cl::Program BuildProgram(const cl::Context& context, const cl::Device& device,
                          const std::vector<std::string>& files, const std::string& options,

@@ -19,6 +19,9 @@ struct KernelFile {
 };
 extern const KernelFile kKernelFiles[];
 
+// 16 hexadecimal digits of a text.
+std::string HashOf(const std::string& text);
+
 // Builds the files, pasted one after another, for one device. A binary made before from the same
 // text, options, device and driver is taken from `cache_directory` (empty = no cache); one that the
 // driver refuses is made anew. Throws attest::DeviceError with the compiler's log. [setup]

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "attest/backend.hpp"
 #include "device.h"
@@ -20,6 +21,7 @@ struct Session {
   cl::CommandQueue queue;  // in order, with profiling
   uint32_t threads = 1;    // that a CPU device computes with
   std::string cache_directory;
+  std::map<std::string, std::vector<int64_t>> choices;  // of the tuner, by what they are for
   std::map<std::string, cl::Program> programs;  // built so far in this process, by source, options
 };
 
