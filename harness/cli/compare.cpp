@@ -39,7 +39,8 @@ Examples:
   attest compare old.json new.json --format json > comparison.json
 
 Exit codes: 0 nothing is slower | 1 what was measured in OLD fails in NEW | 2 usage, or reports that
-are not comparable | 4 something is slower | 5 no result is in both)";
+are not comparable | 4 something is slower | 5 no result is in both, or none
+has rounds enough)";
 
 void RequireComparable(const std::vector<report::Report>& reports,
                        const CompareArguments& arguments, report::Comparison& comparison) {
@@ -101,6 +102,10 @@ int Conclude(const report::Comparison& comparison) {
   if (report::HasFailure(comparison)) return kVerificationFailed;
   if (comparison.cells.empty()) {
     fmt::print(stderr, "attest: no result has a time in both, there is nothing to compare\n");
+    return kNothingVerified;
+  }
+  if (comparison.labels.empty()) {
+    fmt::print(stderr, "attest: no result has rounds enough in both, nothing could be judged\n");
     return kNothingVerified;
   }
   return report::HasRegression(comparison) ? kRegression : kAllVerified;

@@ -102,7 +102,7 @@ class TwoReports(Case):
 
     def test_too_few_rounds(self):
         old, new = (self.write("%d.json" % seed, rounds=3, seed=seed) for seed in (3, 4))
-        comparison = self.as_json(old, new, code=0)
+        comparison = self.as_json(old, new, code=5)
         self.assertEqual(comparison["backends"], [])
         self.assertEqual({one["verdict"] for one in comparison["cells"]}, {"undecided"})
         self.assertIn("3 rounds, 5 are needed", comparison["cells"][0]["reason"])
@@ -111,6 +111,7 @@ class TwoReports(Case):
         old, new = (self.write("%d.json" % seed, noise=0.8, seed=seed) for seed in (3, 4))
         comparison = self.as_json(old, new, code=0)
         self.assertIn("undecided", verdicts(comparison).values())
+        self.assertIn("backends undecided", comparison["headline"])
         self.assertTrue(all(one["reason"] for one in comparison["backends"]
                             if one["verdict"] == "undecided"))
 
@@ -149,6 +150,16 @@ class Baseline(Case):
         self.assertEqual(verdicts(found), {"eigen:flash": "faster"})
         self.assertAlmostEqual(found["backends"][0]["time_ratio"], 0.5, delta=0.01)
         self.compare(path, "--baseline", "eigen:flash", code=4, says="slower: eigen:unfused")
+
+    def test_cells_that_differ_for_good_are_told(self):
+        made = made_reports.report(labels=("eigen:flash", "eigen:unfused"), noise=0.001)
+        for index, one in enumerate(made["attest"]["cells"]):
+            timing = one["results"][0]["timing"]
+            factor = 4 if index % 2 else 0.25
+            timing["samples_seconds"] = [factor * sample for sample in timing["samples_seconds"]]
+        found = self.as_json(self.write("r.json", made), "--baseline", "eigen:unfused", code=4)
+        self.assertEqual(verdicts(found), {"eigen:flash": "undecided"})
+        self.assertEqual([one["verdict"] for one in found["cells"]], 6 * ["slower"] + 6 * ["faster"])
 
     def test_which_baseline(self):
         path = self.write("r.json")

@@ -179,7 +179,9 @@ class Comparer {
     DecideLabel(change.estimate, comparison_.options.threshold, drift);
     comparison_.labels.push_back(std::move(change));
     // A cell differs between two runs by more than its rounds tell: by what its neighbours do.
-    const double between = kDeviationOfMedian * MedianDistance(corrected, figure.change);
+    // Within one run cells differ because backends do.
+    const double between =
+        comparison_.paired ? 0 : kDeviationOfMedian * MedianDistance(corrected, figure.change);
     for (const size_t i : members) AddCell(i, between);
   }
 

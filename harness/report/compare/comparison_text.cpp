@@ -23,6 +23,13 @@ std::vector<std::string> SlowerLabels(const Comparison& comparison) {
   return labels;
 }
 
+std::string UndecidedText(const Comparison& comparison) {
+  const auto count = std::count_if(
+      comparison.labels.begin(), comparison.labels.end(),
+      [](const LabelChange& label) { return label.estimate.change == Change::kUndecided; });
+  return count > 0 ? fmt::format("; {} backends undecided", count) : "";
+}
+
 std::string Verdict(const Estimate& estimate) {
   const std::string word(ChangeName(estimate.change));
   return estimate.reason.empty() ? word : word + ": " + estimate.reason;
@@ -86,8 +93,8 @@ std::string Headline(const Comparison& comparison) {
       [](const CellChange& cell) { return cell.estimate.change == Change::kSlower; }));
   const std::vector<std::string> labels = SlowerLabels(comparison);
   if (labels.empty() && slower == 0)
-    return fmt::format("no regression in {} backends, {} results", comparison.labels.size(),
-                       comparison.cells.size());
+    return fmt::format("nothing is slower in {} backends, {} results{}", comparison.labels.size(),
+                       comparison.cells.size(), UndecidedText(comparison));
   std::string text = labels.empty() ? "slower" : fmt::format("slower: {}", fmt::join(labels, ", "));
   if (slower > 0)
     text += fmt::format("{} {} single result{} beyond {:.3g} %", labels.empty() ? ":" : ";", slower,

@@ -22,7 +22,7 @@ std::string ComparisonMarkdown(const Comparison& comparison, size_t limit);
 // One object with all cells; keys carry units. Ends in a newline.
 std::string ComparisonJson(const Comparison& comparison);
 
-// "2 backends slower: a, b" or "no regression in 5 backends, 110 cells".
+// "2 backends slower: a, b" or "nothing is slower in 5 backends, 110 results".
 std::string Headline(const Comparison& comparison);
 // Lines about drift, lost results and whatever `notes` holds.
 std::vector<std::string> NoteLines(const Comparison& comparison);
