@@ -74,7 +74,7 @@ function(attest_add_backend name)
     set(targets attest_${name})
   endif()
   if(PROJECT_NAME STREQUAL "Attest" AND arg_OUTPUT_DIRECTORY STREQUAL ATTEST_PLUGIN_OUTPUT_DIRECTORY)
-    install(TARGETS ${targets} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/attest)
+    install(TARGETS ${targets} LIBRARY DESTINATION lib/attest)  # where bin/attest looks
     set_property(GLOBAL APPEND PROPERTY ATTEST_BACKEND_TARGETS ${targets})
     _attest_backend_row(${name} on "${arg_VERSION}" "")
   endif()
