@@ -42,7 +42,8 @@ struct Entry {
   bool probed = false;      // some probe applied, and was exact
   double call_seconds = 0;  // of the fastest checked call
   bool explained = false;
-  int last_set = -1;  // whose inputs the outputs in memory are of; -1 = none
+  std::vector<double> deviating;  // OUT on set 0 where compared, where it is wrong there; or empty
+  int last_set = -1;              // whose inputs the outputs in memory are of; -1 = none
   Alignment last_alignment = Alignment::kStart;
   int rounds = 0;  // to measure; 0 = none
   uint64_t iterations = 1;

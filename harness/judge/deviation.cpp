@@ -17,7 +17,8 @@
 namespace attest::judge {
 namespace {
 
-constexpr size_t kMostNamed = 4;  // results that a sentence describes
+constexpr size_t kMostKept = 1 << 22;  // elements of a wrong output
+constexpr size_t kMostNamed = 4;       // results that a sentence describes
 
 std::string Ordinal(int64_t n) {
   const bool teen = n / 10 % 10 == 1;
@@ -64,6 +65,7 @@ struct Axis {
 
 struct Element {
   std::array<int64_t, 4> position;  // batch entry, head, row, column
+  double got;
   bool right;
 };
 
@@ -80,7 +82,7 @@ void ForElements(const CellData& data, int set, size_t rounding, const attest_te
     for (int64_t c = 0; c < p.v_head_size; ++c) {
       const size_t at = r * static_cast<size_t>(p.v_head_size) + static_cast<size_t>(c);
       const double got = LoadElement(out.data, out.dtype, OffsetOf(out, b, h, i, c));
-      visit(Element{{b, h, i, c}, std::fabs(got - answer.output[at]) <= bound[at]});
+      visit(Element{{b, h, i, c}, got, std::fabs(got - answer.output[at]) <= bound[at]});
     }
   }
 }
@@ -151,7 +153,32 @@ bool MostRowsDeviate(const CellData& data, int set, size_t rounding, const attes
   return 2 * wrong.size() > data.answers[set].rows.size();
 }
 
-std::string DescribeAgreement(const std::vector<report::Result>& results) {
+std::vector<double> ComparedValues(const CellData& data, int set, const attest_tensor& out) {
+  std::vector<double> values;
+  if (data.answers[set].output.size() > kMostKept) return values;
+  ForElements(data, set, 0, out, [&](const Element& element) { values.push_back(element.got); });
+  return values;
+}
+
+bool DeviateAlike(const CellData& data, const std::vector<Entry>& entries) {
+  const Entry* first = nullptr;
+  size_t count = 0;
+  for (const Entry& entry : entries) {
+    if (!Deviates(entry.result)) continue;
+    if (entry.deviating.empty()) return false;
+    if (first == nullptr) first = &entry;
+    ++count;
+    const std::vector<double>& own = data.answers[0].bounds.at(entry.rounding).output;
+    const std::vector<double>& other = data.answers[0].bounds.at(first->rounding).output;
+    for (size_t at = 0; at < own.size(); ++at) {
+      const double apart = std::fabs(entry.deviating[at] - first->deviating[at]);
+      if (!(apart <= own[at] + other[at])) return false;
+    }
+  }
+  return count > 1;
+}
+
+std::string DescribeAgreement(const std::vector<report::Result>& results, bool alike) {
   size_t agree = 0;
   std::vector<const report::Result*> deviating;
   for (const report::Result& result : results) {
@@ -165,7 +192,7 @@ std::string DescribeAgreement(const std::vector<report::Result>& results) {
   if (deviating.size() == 1)
     return text +
            fmt::format(", 1 ({}) deviates{}", report::LabelOf(*deviating[0]), Where(*deviating[0]));
-  text += fmt::format(", {} deviate:", deviating.size());
+  text += fmt::format(", {} deviate{}:", deviating.size(), alike ? " alike" : "");
   for (size_t i = 0; i < std::min(deviating.size(), kMostNamed); ++i)
     text += fmt::format("{} ({}){}", i == 0 ? "" : ";", report::LabelOf(*deviating[i]),
                         Where(*deviating[i]));

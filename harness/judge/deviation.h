@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/judge/compare.h"
+#include "harness/judge/contender.h"
 
 namespace attest::judge {
 
@@ -27,8 +27,15 @@ std::string DescribeDeviation(const CellData& data, int set, size_t rounding,
 // Whether more than half of the compared rows have an element beyond the bound.
 bool MostRowsDeviate(const CellData& data, int set, size_t rounding, const attest_tensor& out);
 
+// The elements of OUT that are compared, [rows, v_head_size]; empty where they are too many to
+// keep.
+std::vector<double> ComparedValues(const CellData& data, int set, const attest_tensor& out);
+// Whether at least two entries deviate, and all that do are within their bounds of each other: then
+// it may be the reference that means something else.
+bool DeviateAlike(const CellData& data, const std::vector<Entry>& entries);
+
 // "3 agree with the reference, 1 (stub:x) deviates from row 64 on"; "" where none deviates.
-std::string DescribeAgreement(const std::vector<report::Result>& results);
+std::string DescribeAgreement(const std::vector<report::Result>& results, bool alike);
 
 }  // namespace attest::judge
 

@@ -27,6 +27,7 @@ class Explainer {
     std::string& where = verification.deviation;
     std::string& inferred = verification.inferred_contract;
     if (out) where = DescribeDeviation(data_, set_, entry_.rounding, *out);
+    if (out && set_ == 0 && !where.empty()) entry_.deviating = ComparedValues(data_, 0, *out);
     if (out && beyond && !where.empty()) inferred = Infer(*out);
     if (!inferred.empty()) inferred = Confirmed(inferred, InferFromOneKey());
     const bool precision = !inferred.empty() && inferred != kUnexplained;

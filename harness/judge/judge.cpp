@@ -110,6 +110,7 @@ class Sweep {
     record.rows_total = reference::RowCount(cell.problem);
     std::vector<Entry> entries = MakeEntries(cell);
     Report(index, "");
+    bool alike = false;
     try {
       const double start = Now();
       const double needed = SharedBytes(cell, CountHosts());
@@ -125,6 +126,7 @@ class Sweep {
       record.rows_checked = static_cast<int64_t>(data->answers[0].rows.size());
       JudgeEntries(index, *data, entries);
       Finish(*data, entries);
+      alike = DeviateAlike(*data, entries);
     } catch (const std::system_error& error) {
       SkipAll(entries, error.what());
     } catch (const std::bad_alloc&) {
@@ -133,7 +135,7 @@ class Sweep {
           "not enough memory for the reference: choose smaller sizes or a smaller oracle budget");
     }
     for (Entry& entry : entries) record.results.push_back(Conclusion(record, entry));
-    record.agreement = DescribeAgreement(record.results);
+    record.agreement = DescribeAgreement(record.results, alike);
     return record;
   }
 

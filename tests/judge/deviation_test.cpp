@@ -60,15 +60,18 @@ TEST(DescribeAgreement, SaysWhoDeviatesAndWhere) {
                        harmful = ResultOf("w", Verdict::kFail, "", "memory"),
                        crashed = ResultOf("v", Verdict::kCrash),
                        absent = ResultOf("u", Verdict::kUnsupported);
-  EXPECT_EQ(DescribeAgreement({}), "");
-  EXPECT_EQ(DescribeAgreement({right, marked, absent, harmful, crashed}), "");
-  EXPECT_EQ(DescribeAgreement({right, from, marked, absent, crashed}),
+  EXPECT_EQ(DescribeAgreement({}, false), "");
+  EXPECT_EQ(DescribeAgreement({right, marked, absent, harmful, crashed}, false), "");
+  EXPECT_EQ(DescribeAgreement({right, from, marked, absent, crashed}, false),
             "2 agree with the reference, 1 (x) deviates from row 64 on");
-  EXPECT_EQ(DescribeAgreement({right, from, key}),
+  EXPECT_EQ(DescribeAgreement({right, from, key}, false),
             "1 agrees with the reference, 2 deviate: (x) from row 64 on; (y) everywhere without "
             "key 9");
-  EXPECT_EQ(DescribeAgreement({probed}), "none agrees with the reference, 1 (z) deviates");
-  EXPECT_EQ(DescribeAgreement({from, from, from, from, from}),
+  EXPECT_EQ(DescribeAgreement({from, from}, true),
+            "none agrees with the reference, 2 deviate alike: (x) from row 64 on; (x) from row 64 "
+            "on");
+  EXPECT_EQ(DescribeAgreement({probed}, false), "none agrees with the reference, 1 (z) deviates");
+  EXPECT_EQ(DescribeAgreement({from, from, from, from, from}, false),
             "none agrees with the reference, 5 deviate: (x) from row 64 on; (x) from row 64 on; "
             "(x) from row 64 on; (x) from row 64 on; and 1 more");
 }

@@ -18,14 +18,15 @@ using testing::HasSubstr;
 
 std::string Plugins() { return std::string(std::getenv("ATTEST_BUILD_DIR")) + "/tests/mutants/"; }
 
-// One failing plugin and a right one on one cell.
-report::CellRecord Judged(const std::string& name, const Axes& more, double shrink_seconds) {
+// Two plugins on one cell.
+report::CellRecord Judged(const std::string& name, const Axes& more, double shrink_seconds,
+                          const std::string& other = "ok_naive") {
   Axes axes = {{"seq", "197"},      {"heads", "6"},        {"kv-heads", "2"},
                {"head-size", "40"}, {"v-head-size", "24"}, {"batch", "3"}};
   for (const auto& [axis, value] : more) axes[axis] = value;
   Settings settings;
   settings.worker_path = std::string(std::getenv("ATTEST_BUILD_DIR")) + "/bin/attest-worker";
-  settings.backend_paths = {Plugins() + name, Plugins() + "ok_naive"};
+  settings.backend_paths = {Plugins() + name, Plugins() + other};
   settings.plugins = FindPlugins(settings.backend_paths, "");
   settings.cells = ExpandSweep({axes}, {}, 1);
   settings.measure = false;
@@ -125,6 +126,24 @@ TEST(Verdicts, WrongStructureIsNoArithmeticWithoutASearchEither) {
     EXPECT_TRUE(result.reproduce_original.empty());
     EXPECT_THAT(result.reproduce, HasSubstr("--seq 197 --kv-len 197"));
   }
+}
+
+TEST(Verdicts, ThoseThatDeviateAlikeAreSaidTo) {
+  // Of two keys a row sees one; both plugins show it the other, too.
+  const Axes axes = {{"seq", "1"}, {"kv-len", "2"}, {"causal", "causal"}};
+  EXPECT_THAT(Judged("m05_causal_loose", axes, 0, "m07_causal_by_4_rows").agreement,
+              HasSubstr("none agrees with the reference, 2 deviate alike: (m05_causal_loose) "));
+  EXPECT_THAT(Judged("m05_causal_loose", axes, 0, "m04_causal_strict").agreement,
+              HasSubstr("none agrees with the reference, 2 deviate: (m04_causal_strict) "));
+}
+
+TEST(Verdicts, ASuspicionIsExplainedByOneKey) {
+  const Axes axes = {{"seq", "64"},       {"kv-len", "2048"},    {"heads", "1"}, {"kv-heads", "1"},
+                     {"head-size", "64"}, {"v-head-size", "64"}, {"batch", "1"}};
+  const report::Result result = ResultOf(Judged("m27a_hidden_tf32", axes, 0), "m27a_hidden_tf32");
+  EXPECT_EQ(result.verdict, Verdict::kSuspicious);
+  EXPECT_EQ(result.verification->inferred_contract, "behaves as tf32");
+  EXPECT_THAT(result.reason, HasSubstr("; behaves as tf32"));
 }
 
 TEST(Verdicts, OfHarmToMemoryNothingIsInferred) {
