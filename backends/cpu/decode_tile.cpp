@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Scores: 4 rows x 4 keys (fewer rows: more keys) in 16 accumulators along the head size, summed
+// over their lanes together; output: rows x up to 8 vectors. f16 and bf16 are widened as they are
+// loaded: converting a panel into scratch first took twice as long.
 #include "decode_tile.h"
 
 #include <algorithm>

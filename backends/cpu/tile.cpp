@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two register tiles. Scores: 6 rows x 4 vectors of keys, one broadcast and four loads for 24
+// The two register tiles. Scores: 6 rows x 4 vectors of keys, six broadcasts and four loads for 24
 // multiply-adds; output: 6 rows x up to 4 vectors of columns. Both walk their sum in one chain.
+//
+// Measured on a Xeon (Emerald Rapids, AVX-512), f32, one thread, processor time, as a share of the
+// FMA rate measured in the same thread, while other programs used the machine (so +-4 %): L = 1024
+// d = 64 93 %, d = 128 92 %, causal 86 and 87 %; L = 128 90 %, L = 197 84 %; d = 40 78 %, 80 and 96
+// 89 %. Against normal scores: peaky 97 %, rising 97 %, large (about 100) 88 % at d = 64 and 93 %
+// at 128; before subnormal P were dropped, large ran at 19 %. Tried without gain: a wider range
+// around the shift (2^48) for large scores. bf16 is computed in f32 on purpose: on that CPU bf16
+// dot products reach half the FMA rate (227 of 453 GFLOP/s).
 #include "tile.h"
 
 #include <array>
