@@ -92,7 +92,10 @@ ColumnBound RowBound::Column(const ColumnFacts& c) const {
                           Square(r.u_acc) * n * (Square(c.total) + Square(c.output)) +
                           4 * Square(r.u_acc) * Square(c.output);
   const double operands = 1.5 * kLambda * r.u_op * std::fabs(problem_.scale) * c.operand;
-  const double likely = kLambda * std::sqrt(variance) + operands + underflow + own;
+  // Weights that lie closer together than P's format tells apart are all rounded alike: that part
+  // of their error, which acts through o, does not average out.
+  const double alike = r.u_p * magnitude;
+  const double likely = kLambda * std::sqrt(variance) + operands + alike + underflow + own;
   return {certain, std::min(certain, Stored(likely, magnitude))};
 }
 
