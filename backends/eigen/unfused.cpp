@@ -112,7 +112,7 @@ class UnfusedPlan : public Plan {
     std::fill(row + keys.end, row + count, 0.0f);
     const float max = seen_count > 0 ? RowMax(seen, seen_count) : kMinusInfinity;
     float lse = kMinusInfinity;
-    if (max == kMinusInfinity) {
+    if (IsDead(seen, seen_count, max)) {
       std::fill(seen, row + keys.end, 0.0f);
     } else {
       const float sum = RowExp2(seen, seen_count, max, scoring_.exponent_factor());

@@ -9,9 +9,8 @@
 #include "attest/flash.hpp"
 
 #include <map>
-#include <optional>
 #include <set>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
 #ifdef _OPENMP
@@ -22,92 +21,73 @@
 #include "operand.h"
 #include "plans.h"
 #include "primitives.h"
+#include "steps.h"
 
 namespace attest::onednn {
 namespace {
 
 using flash::BlockSizes;
 
-constexpr BlockSizes kMostOfABlock = {128, 512};
-constexpr int64_t kKeyStep = 64;
+// In f32 oneDNN multiplies by a plain K^T as it lies but copies a transposed K at every call, so K
+// is transposed once a step. The 16-bit products copy both, into pairs or fours of keys.
+template <typename Operand>
+constexpr bool kTransposes = std::is_same_v<Operand, float>;
 
-// Keys that a step beginning at `first` multiplies at once.
-int64_t StepKeysOf(const attest_problem& problem, BlockSizes block, int64_t first, int64_t end) {
-  const int64_t wanted = (end - first + kKeyStep - 1) / kKeyStep * kKeyStep;
-  return std::min({wanted, block.keys, problem.kv_sequence_length - first});
-}
+// Elements between rows of K^T: one cache line more than a power of two, which would keep all rows
+// in a few sets of the cache.
+int64_t TransposedStride(BlockSizes block) { return block.keys + 16; }
 
-BlockSizes BlockOf(const attest_problem& problem, unsigned threads) {
-  return flash::BlockSizesFor(problem, threads, kMostOfABlock);
-}
+Matrix Dense(int64_t rows, int64_t cols, DataType type) { return {rows, cols, cols, type}; }
 
-using Shape = std::pair<int64_t, int64_t>;  // rows, keys
-
-// Every shape that a run may need. With lengths per batch entry spans are known only then, so any
-// multiple of 64 keys may come, and whatever is left behind any start.
-std::set<Shape> ShapesOf(const attest_problem& problem, BlockSizes block) {
-  const int64_t length = problem.kv_sequence_length;
-  std::set<Shape> shapes;
-  for (const flash::Task& task : flash::MakeTasks(problem, block.rows)) {
-    const KeySpan keys = problem.has_kv_lengths ? KeySpan{0, length} : task.keys;
-    for (int64_t first = keys.begin / kKeyStep * kKeyStep, count; first < keys.end; first += count)
-      shapes.emplace(task.count, count = StepKeysOf(problem, block, first, keys.end));
-    if (!problem.has_kv_lengths) continue;
-    for (int64_t first = 0; first < length; first += kKeyStep) {
-      shapes.emplace(task.count, StepKeysOf(problem, block, 0, first + 1));
-      shapes.emplace(task.count, StepKeysOf(problem, block, first, length));
-    }
-  }
-  return shapes;
-}
-
+// What oneDNN chose for a block of that shape.
 template <typename Io, typename Operand>
 struct Choice {
-  Choice(const Request& request, Shape shape, const dnnl::engine& engine)
-      : Choice(request.problem, GetTensor(request.tensors, ATTEST_ROLE_K),
-               GetTensor(request.tensors, ATTEST_ROLE_V), shape, engine) {}
+  Choice(const Request& request, BlockSizes block, BlockShape shape, const dnnl::engine& engine)
+      : scores(Scores(request, block, shape, engine)),
+        store(Out(request, shape, MatmulChoice::kStore, engine)),
+        add(Out(request, shape, MatmulChoice::kAdd, engine)) {}
 
-  Choice(const attest_problem& problem, const attest_tensor& k, const attest_tensor& v, Shape shape,
-         const dnnl::engine& engine)
-      : scores(MatmulChoice::Transposed(Dense(shape.first, problem.head_size, kDataType<Operand>),
-                                        Rows<Io, Operand>::MatrixOf(k, shape.second),
-                                        Dense(shape.first, shape.second, DataType::f32), 1,
-                                        engine)),
-        store(Dense(shape.first, shape.second, kDataType<Operand>),
-              Rows<Io, Operand>::MatrixOf(v, shape.second),
-              Dense(shape.first, problem.v_head_size, DataType::f32), MatmulChoice::kStore, engine),
-        add(Dense(shape.first, shape.second, kDataType<Operand>),
-            Rows<Io, Operand>::MatrixOf(v, shape.second),
-            Dense(shape.first, problem.v_head_size, DataType::f32), MatmulChoice::kAdd, engine) {}
+  static MatmulChoice Scores(const Request& request, BlockSizes block, BlockShape shape,
+                             const dnnl::engine& engine) {
+    const int64_t size = request.problem.head_size;
+    const Matrix q = Dense(shape.rows, size, kDataType<Operand>);
+    const Matrix s = Dense(shape.rows, shape.keys, DataType::f32);
+    if constexpr (kTransposes<Operand>)
+      return {q,
+              {size, shape.keys, TransposedStride(block), DataType::f32},
+              s,
+              MatmulChoice::kStore,
+              engine};
+    const attest_tensor& k = GetTensor(request.tensors, ATTEST_ROLE_K);
+    return MatmulChoice::Transposed(q, Rows<Io, Operand>::MatrixOf(k, shape.keys), s, 1, engine);
+  }
 
-  static Matrix Dense(int64_t rows, int64_t cols, DataType type) {
-    return {rows, cols, cols, type};
+  static MatmulChoice Out(const Request& request, BlockShape shape, MatmulChoice::Mode mode,
+                          const dnnl::engine& engine) {
+    const attest_tensor& v = GetTensor(request.tensors, ATTEST_ROLE_V);
+    return {Dense(shape.rows, shape.keys, kDataType<Operand>),
+            Rows<Io, Operand>::MatrixOf(v, shape.keys),
+            Dense(shape.rows, request.problem.v_head_size, DataType::f32), mode, engine};
   }
 
   MatmulChoice scores, store, add;
 };
 
-struct Compiled {
-  template <typename Choice>
-  Compiled(const Choice& choice, const dnnl::engine& engine)
-      : scores(choice.scores, engine), store(choice.store, engine), add(choice.add, engine) {}
-  Matmul scores, store, add;
-};
-
-// oneDNN's choices for all shapes.
+// The choices for all shapes.
 template <typename Io, typename Operand>
 struct Choices {
-  Choices(const Request& request, BlockSizes block, const dnnl::engine& engine) {
-    for (const Shape& shape : ShapesOf(request.problem, block)) {
-      const auto& choice = of_shape.emplace(shape, Choice<Io, Operand>(request, shape, engine));
-      for (const MatmulChoice* matmul :
-           {&choice.first->second.scores, &choice.first->second.store, &choice.first->second.add}) {
+  Choices(const Request& request, BlockSizes block, const dnnl::engine& engine)
+      : shapes(request.problem, block) {
+    for (const BlockShape& shape : shapes.blocks) {
+      const Choice<Io, Operand>& choice = of_shape.emplace_back(request, block, shape, engine);
+      for (const MatmulChoice* matmul : {&choice.scores, &choice.store, &choice.add}) {
         names.insert(matmul->name());
         scratchpad_bytes = std::max(scratchpad_bytes, matmul->scratchpad_bytes());
       }
     }
   }
-  std::map<Shape, Choice<Io, Operand>> of_shape;
+  StepShapes shapes;
+  std::vector<Choice<Io, Operand>> of_shape;
   std::set<std::string> names;
   uint64_t scratchpad_bytes = 0;
 };
@@ -125,16 +105,28 @@ class OnednnProducts {
         k_(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys),
         v_(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys),
         stream_(engine),
+        transposed_k_(TransposedElements(problem_, block)),
         scratchpad_(choices.scratchpad_bytes) {
-    for (const auto& [shape, choice] : choices.of_shape)
-      compiled_.emplace(shape, Compiled(choice, engine));
+    for (size_t index = 0; index < choices.of_shape.size(); ++index)
+      compiled_.emplace(choices.shapes.blocks[index],
+                        Compiled{{choices.of_shape[index].scores, engine},
+                                 {choices.of_shape[index].store, engine},
+                                 {choices.of_shape[index].add, engine}});
+    for (const int64_t keys : choices.shapes.steps) {
+      if (!kTransposes<Operand>) break;
+      const attest_tensor& k = GetTensor(request.tensors, ATTEST_ROLE_K);
+      transposes_.emplace(
+          keys,
+          Transpose(Rows<Io, Operand>::MatrixOf(k, keys),
+                    {problem_.head_size, keys, TransposedStride(block), DataType::f32}, engine));
+    }
   }
 
   static uint64_t BytesOf(const Request& request, BlockSizes block,
                           const Choices<Io, Operand>& choices) {
     return Rows<Io, Operand>::BytesOf(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys) +
            Rows<Io, Operand>::BytesOf(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys) +
-           choices.scratchpad_bytes;
+           sizeof(float) * TransposedElements(request.problem, block) + choices.scratchpad_bytes;
   }
 
   void Bind(const attest_tensor& k, const attest_tensor& v) {
@@ -146,28 +138,46 @@ class OnednnProducts {
     return StepKeysOf(problem_, block_, first, end);
   }
 
-  void Scores(const flash::Task& task, int64_t first, int64_t keys, const Operand* q, float* s) {
+  void Prepare(int64_t b, int64_t kv_head, int64_t first, int64_t keys) {
 #ifdef _OPENMP
     omp_set_num_threads(1);  // per thread: else each would start an OpenMP team of its own
 #endif
-    compiled_.at({task.count, keys})
-        .scores.Run(stream_, q, k_.Get(task.b, task.kv_head, first, keys), s, scratchpad_.data());
+    step_k_ = k_.Get(b, kv_head, first, keys);
+    step_v_ = v_.Get(b, kv_head, first, keys);
+    if constexpr (kTransposes<Operand>) {
+      transposes_.at(keys).Run(stream_, step_k_, transposed_k_.data());
+      step_k_ = transposed_k_.data();
+    }
   }
 
-  void Accumulate(const flash::Task& task, int64_t first, int64_t keys, const Operand* p, float* o,
-                  bool clear) {
-    Compiled& compiled = compiled_.at({task.count, keys});
-    (clear ? compiled.store : compiled.add)
-        .Run(stream_, p, v_.Get(task.b, task.kv_head, first, keys), o, scratchpad_.data());
+  void Scores(int64_t rows, int64_t keys, const Operand* q, float* s) {
+    compiled_.at({rows, keys}).scores.Run(stream_, q, step_k_, s, scratchpad_.data());
+  }
+
+  void Accumulate(int64_t rows, int64_t keys, const Operand* p, float* o, bool clear) {
+    Compiled& compiled = compiled_.at({rows, keys});
+    (clear ? compiled.store : compiled.add).Run(stream_, p, step_v_, o, scratchpad_.data());
   }
 
  private:
+  struct Compiled {
+    Matmul scores, store, add;
+  };
+
+  static int64_t TransposedElements(const attest_problem& problem, BlockSizes block) {
+    return kTransposes<Operand> ? problem.head_size * TransposedStride(block) : 0;
+  }
+
   attest_problem problem_;
   BlockSizes block_;
   Rows<Io, Operand> k_, v_;
   dnnl::stream stream_;
+  AlignedBuffer<float> transposed_k_;  // [head_size, stride]
   AlignedBuffer<char> scratchpad_;
-  std::map<Shape, Compiled> compiled_;
+  const Operand* step_k_ = nullptr;
+  const Operand* step_v_ = nullptr;
+  std::map<BlockShape, Compiled> compiled_;
+  std::map<int64_t, Transpose> transposes_;  // by keys of a step
 };
 
 // Calls make(products' type, choices) for the request.
@@ -193,7 +203,7 @@ uint64_t BytesOf(const Request& request, BlockSizes block, const Choices& choice
 
 std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool,
                                     const dnnl::engine& engine) {
-  const BlockSizes block = BlockOf(request.problem, pool.threads());
+  const BlockSizes block = FlashBlock(request.problem, pool.threads());
   return WithChoices(
       request, block, engine,
       [&](auto io, auto type, const auto& choices) -> std::unique_ptr<Plan> {
@@ -212,7 +222,7 @@ std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool,
 }
 
 uint64_t FlashBytes(const Request& request, unsigned threads, const dnnl::engine& engine) {
-  const BlockSizes block = BlockOf(request.problem, threads);
+  const BlockSizes block = FlashBlock(request.problem, threads);
   return WithChoices(request, block, engine, [&](auto, auto type, const auto& choices) {
     return threads * BytesOf<typename decltype(type)::type>(request, block, choices);
   });

@@ -6,6 +6,7 @@
 #ifndef ATTEST_BACKENDS_ONEDNN_SCHEDULE_H_
 #define ATTEST_BACKENDS_ONEDNN_SCHEDULE_H_
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -18,7 +19,7 @@ namespace attest::onednn {
 struct BlockShape {
   int64_t rows;
   int64_t keys;
-  friend bool operator==(const BlockShape&, const BlockShape&) = default;
+  friend auto operator<=>(const BlockShape&, const BlockShape&) = default;
 };
 
 // Rows [first, first + shape.rows) of a head against keys [0, shape.keys).

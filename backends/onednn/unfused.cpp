@@ -235,7 +235,7 @@ class PrimitivesPlan : public Plan {
         problem_.attn_mask != ATTEST_MASK_NONE || (problem_.outputs & ATTEST_OUTPUT_LSE);
     float max = begin < end ? 0.0f : kMinusInfinity;
     if (needs_max && begin < end) max = RowMax(scores + begin, end - begin);
-    worker.dead[row] = max == kMinusInfinity;
+    worker.dead[row] = IsDead(scores + begin, end - begin, max);
     if (worker.dead[row]) std::fill_n(scores, count, 0.0f);
     if (problem_.outputs & ATTEST_OUTPUT_LSE)
       *RowOf<float>(lse_, task.b, task.h, i) =

@@ -30,9 +30,15 @@
 
 namespace attest::flash {
 
+// S is computed in blocks of rows x keys. A task is a number of such blocks, one below the other,
+// that use a step of keys together, so that what the library does to K and V before it multiplies
+// is done once for all of them.
 struct BlockSizes {
   int64_t rows;  // of the stacked query rows of a kv head
   int64_t keys;
+  int64_t blocks_per_task = 1;
+
+  int64_t task_rows() const { return rows * blocks_per_task; }
 };
 
 // Query heads that read one kv head, and their rows together.
@@ -43,16 +49,18 @@ inline int64_t StackedRows(const attest_problem& problem) {
   return GroupOf(problem) * problem.q_sequence_length;
 }
 
-// At most `most` rows and keys; fewer rows, down to 32, where there would be too few blocks to keep
-// the threads busy.
+// At most `most` of each; smaller tasks where there would be too few to keep the threads busy, down
+// to 32 rows.
 inline BlockSizes BlockSizesFor(const attest_problem& problem, unsigned threads, BlockSizes most) {
   const int64_t stacked = StackedRows(problem);
   const int64_t heads = problem.batch_size * problem.kv_num_heads;
-  const int64_t wanted = (4 * threads + heads - 1) / heads;
-  const int64_t blocks =
-      std::max((stacked + most.rows - 1) / most.rows, std::min(wanted, (stacked + 31) / 32));
-  const int64_t rows = (stacked + blocks - 1) / blocks;
-  return {std::min(stacked, (rows + 3) / 4 * 4), std::min(most.keys, problem.kv_sequence_length)};
+  const int64_t wanted = (4 * threads + heads - 1) / heads;  // tasks of a head, to be in balance
+  const int64_t tasks = std::max((stacked + most.task_rows() - 1) / most.task_rows(),
+                                 std::min(wanted, (stacked + 31) / 32));
+  const int64_t task_rows = (stacked + tasks - 1) / tasks;
+  const int64_t blocks = (task_rows + most.rows - 1) / most.rows;
+  const int64_t rows = ((task_rows + blocks - 1) / blocks + 3) / 4 * 4;
+  return {std::min(stacked, rows), std::min(most.keys, problem.kv_sequence_length), blocks};
 }
 
 // Rows [first, first + count) of the stacked rows (head in group * Lq + i) of one kv head.
@@ -71,8 +79,9 @@ inline KeySpan Together(KeySpan x, KeySpan y) {
 }
 
 // All tasks, the longest first, so that the last ones to finish are short.
-inline std::vector<Task> MakeTasks(const attest_problem& problem, int64_t rows) {
+inline std::vector<Task> MakeTasks(const attest_problem& problem, BlockSizes block) {
   std::vector<Task> tasks;
+  const int64_t rows = block.task_rows();
   for (int64_t first = 0; first < StackedRows(problem); first += rows) {
     Task task{0, 0, first, std::min(rows, StackedRows(problem) - first), {0, 0}};
     for (int64_t row = first; row < first + task.count; ++row)
@@ -88,6 +97,14 @@ inline std::vector<Task> MakeTasks(const attest_problem& problem, int64_t rows) 
   return tasks;
 }
 
+// One block of a task.
+struct Block {
+  int64_t first;  // row of the task
+  int64_t count;
+  KeySpan keys;  // what its rows see together
+  bool started;  // O holds something
+};
+
 // The scratch of one thread. Operand is the type in which the library takes Q and P: f32, or the io
 // type itself.
 template <typename Operand>
@@ -95,19 +112,22 @@ struct Scratch {
   static constexpr bool kNarrow = !std::is_same_v<Operand, float>;
 
   Scratch(const attest_problem& problem, BlockSizes block)
-      : q(block.rows * problem.head_size),
+      : q(block.task_rows() * problem.head_size),
         s(block.rows * block.keys),
         narrow_p(kNarrow ? block.rows * block.keys : 0),
-        o(block.rows * problem.v_head_size),
-        max(block.rows),
-        sum(block.rows),
-        visible(block.rows) {}
+        o(block.task_rows() * problem.v_head_size),
+        max(block.task_rows()),
+        sum(block.task_rows()),
+        visible(block.task_rows()) {
+    blocks.reserve(block.blocks_per_task);
+  }
 
   static uint64_t BytesOf(const attest_problem& problem, BlockSizes block) {
     const int64_t scores = block.rows * block.keys;
-    return sizeof(Operand) * (block.rows * problem.head_size + (kNarrow ? scores : 0)) +
-           sizeof(float) * (scores + block.rows * (problem.v_head_size + 2)) +
-           sizeof(KeySpan) * block.rows;
+    const int64_t rows = block.task_rows();
+    return sizeof(Operand) * (rows * problem.head_size + (kNarrow ? scores : 0)) +
+           sizeof(float) * (scores + rows * (problem.v_head_size + 2)) + sizeof(KeySpan) * rows +
+           sizeof(Block) * block.blocks_per_task;
   }
 
   // P of the block, as the second product takes it.
@@ -118,13 +138,14 @@ struct Scratch {
       return s.data();
   }
 
-  AlignedBuffer<Operand> q;         // [rows, head_size]
+  AlignedBuffer<Operand> q;         // [task rows, head_size]
   AlignedBuffer<float> s;           // [rows, keys of the step]: products, scores, then P
   AlignedBuffer<Operand> narrow_p;  // [rows, keys of the step], where P is not multiplied in f32
-  AlignedBuffer<float> o;           // [rows, v_head_size], not yet divided by sum
-  AlignedBuffer<float> max;         // [rows] of the scores so far, as Scoring leaves them
-  AlignedBuffer<float> sum;         // [rows] of exp so far
-  std::vector<KeySpan> visible;     // [rows]
+  AlignedBuffer<float> o;           // [task rows, v_head_size], not yet divided by sum
+  AlignedBuffer<float> max;         // [task rows] of the scores so far, as Scoring leaves them
+  AlignedBuffer<float> sum;         // [task rows] of exp so far
+  std::vector<KeySpan> visible;     // [task rows]
+  std::vector<Block> blocks;        // of the task
 };
 
 // The plan. Products is what the library does, one object per thread:
@@ -133,8 +154,10 @@ struct Scratch {
 //   void Bind(const attest_tensor& k, const attest_tensor& v)
 //   int64_t StepKeys(first, end)       keys to multiply at once, of [first, end) and at most up to
 //                                      the block's and the problem's; it may round up
-//   void Scores(task, first, keys, const Operand* q, float* s)        s = q K^T, [rows, keys]
-//   void Accumulate(task, first, keys, const Operand* p, float* o, bool clear)
+//   void Prepare(b, kv_head, first, keys)     K and V of a step, before its blocks
+//   void Scores(rows, keys, const Operand* q, float* s)
+//                                      s = q K^T, [rows, keys], of the first `keys` of the step
+//   void Accumulate(rows, keys, const Operand* p, float* o, bool clear)
 //                                      o += p V; clear: o = p V
 template <typename Io, typename Products>
 class FlashPlan final : public Plan {
@@ -147,7 +170,8 @@ class FlashPlan final : public Plan {
       : problem_(request.problem),
         pool_(pool),
         products_(std::move(products)),
-        tasks_(MakeTasks(problem_, block.rows)),
+        tasks_(MakeTasks(problem_, block)),
+        block_rows_(block.rows),
         info_(std::move(info)) {
     for (unsigned thread = 0; thread < pool.threads(); ++thread)
       scratch_.emplace_back(problem_, block);
@@ -192,22 +216,42 @@ class FlashPlan final : public Plan {
     const int64_t begin = keys.begin / Products::kAlign * Products::kAlign;
     for (int64_t first = begin, count; first < keys.end; first += count) {
       count = products.StepKeys(first, keys.end);
-      products.Scores(task, first, count, scratch.q.data(), scratch.s.data());
-      for (int64_t row = 0; row < task.count; ++row) UpdateRow(task, row, first, count, scratch);
-      products.Accumulate(task, first, count, scratch.p(), scratch.o.data(), first == begin);
+      products.Prepare(task.b, task.kv_head, first, count);
+      for (Block& block : scratch.blocks) {
+        const int64_t end = std::min(block.keys.end, first + count);
+        if (std::max(block.keys.begin, first) < end)
+          Step(task, block, first, products.StepKeys(first, end), products, scratch);
+      }
     }
     for (int64_t row = 0; row < task.count; ++row) Finish(task, row, scratch);
   }
 
-  // Loads the block's queries, empties its sums, and finds the keys that its rows see together.
+  // One block against keys [first, first + count).
+  void Step(const Task& task, Block& block, int64_t first, int64_t count, Products& products,
+            Scratch<Operand>& scratch) const {
+    products.Scores(block.count, count, scratch.q.data() + block.first * problem_.head_size,
+                    scratch.s.data());
+    for (int64_t row = 0; row < block.count; ++row)
+      UpdateRow(task, block.first + row, first, count, row * count, scratch);
+    products.Accumulate(block.count, count, scratch.p(),
+                        scratch.o.data() + block.first * problem_.v_head_size, !block.started);
+    block.started = true;
+  }
+
+  // Loads the task's queries, empties its sums, and finds the keys that rows see together.
   KeySpan Start(const Task& task, Scratch<Operand>& scratch) const {
     const int64_t kv_length = KvLength(problem_, &lengths_, task.b);
     KeySpan all{0, 0};
+    scratch.blocks.clear();
     for (int64_t row = 0; row < task.count; ++row) {
       const int64_t i = QueryOf(task, row);
       CopyRow(RowOf<Io>(q_, task.b, HeadOf(task, row), i), q_.strides[3], problem_.head_size,
               scratch.q.data() + row * problem_.head_size);
       scratch.visible[row] = VisibleKeys(problem_, kv_length, i);
+      if (row % block_rows_ == 0)
+        scratch.blocks.push_back({row, std::min(block_rows_, task.count - row), {0, 0}, false});
+      Block& block = scratch.blocks.back();
+      block.keys = Together(block.keys, scratch.visible[row]);
       all = Together(all, scratch.visible[row]);
     }
     std::fill_n(scratch.max.data(), task.count, kMinusInfinity);
@@ -215,10 +259,11 @@ class FlashPlan final : public Plan {
     return all;
   }
 
-  // Products of one row with keys [first, first + count) become P; max, sum and O follow.
-  void UpdateRow(const Task& task, int64_t row, int64_t first, int64_t count,
+  // Products of one row with keys [first, first + count), at that offset in S, become P; max, sum
+  // and O follow.
+  void UpdateRow(const Task& task, int64_t row, int64_t first, int64_t count, int64_t offset,
                  Scratch<Operand>& scratch) const {
-    float* p = scratch.s.data() + row * count;
+    float* p = scratch.s.data() + offset;
     const KeySpan keys = scratch.visible[row];
     const int64_t begin = std::clamp<int64_t>(keys.begin - first, 0, count);
     const int64_t end = std::clamp<int64_t>(keys.end - first, begin, count);
@@ -226,7 +271,7 @@ class FlashPlan final : public Plan {
       scoring_.Apply<Io>(mask_, task.b, HeadOf(task, row), QueryOf(task, row), first + begin,
                          end - begin, p + begin);
     const float block_max = begin < end ? RowMax(p + begin, end - begin) : kMinusInfinity;
-    if (block_max == kMinusInfinity) {
+    if (IsDead(p + begin, end - begin, block_max)) {
       std::fill(p, p + count, 0.0f);
     } else {
       std::fill(p, p + begin, 0.0f);
@@ -236,7 +281,7 @@ class FlashPlan final : public Plan {
           RowExp2(p + begin, end - begin, scratch.max.data()[row], scoring_.exponent_factor());
     }
     if constexpr (Scratch<Operand>::kNarrow)
-      NarrowRow(p, 1.0f, count, scratch.narrow_p.data() + row * count, 1);
+      NarrowRow(p, 1.0f, count, scratch.narrow_p.data() + offset, 1);
   }
 
   void RaiseMaximum(int64_t row, float block_max, Scratch<Operand>& scratch) const {
@@ -271,6 +316,7 @@ class FlashPlan final : public Plan {
   std::vector<Products> products_;         // one per thread
   std::vector<Scratch<Operand>> scratch_;  // one per thread
   const std::vector<Task> tasks_;
+  const int64_t block_rows_;
   std::atomic<bool> failed_{false};
   const PlanInfo info_;
   attest_tensor q_{}, out_{}, mask_{}, lengths_{}, lse_{};

@@ -17,6 +17,10 @@
 #include <cstring>
 #include <limits>
 
+#if defined(__AVX512DQ__)
+#include <immintrin.h>
+#endif
+
 namespace attest {
 
 #if defined(__AVX512F__)
@@ -38,6 +42,43 @@ inline Floats Load(const float* from) {
 }
 inline void Store(Floats lanes, float* to) { std::memcpy(to, &lanes, sizeof lanes); }
 
+// 2^r of r in [-1/2, 1/2].
+inline Floats Exp2Fraction(Floats r) {
+  Floats p = r * 1.53458205e-4f + 1.33999313e-3f;
+  p = p * r + 9.61848889e-3f;
+  p = p * r + 5.55032877e-2f;
+  p = p * r + 2.40226469e-1f;
+  p = p * r + 6.93147206e-1f;
+  return p * r + 1.0f;
+}
+
+#if defined(__AVX512DQ__)
+// Masked forms with all lanes set: GCC 12 warns about its own header in the others (GCC bug
+// 105593).
+inline constexpr __mmask16 kAllLanes = 0xffff;
+
+// AVX-512 takes the fraction and applies the exponent in an instruction each; -inf has fraction 0.
+inline Floats Exp2(Floats x) {
+  constexpr int kToNearestQuietly = 8;
+  const Floats r = reinterpret_cast<Floats>(
+      _mm512_maskz_reduce_ps(kAllLanes, reinterpret_cast<__m512>(x), kToNearestQuietly));
+  const Floats p = Exp2Fraction(r);
+  return reinterpret_cast<Floats>(_mm512_maskz_scalef_ps(kAllLanes, reinterpret_cast<__m512>(p),
+                                                         reinterpret_cast<__m512>(x - r)));
+}
+
+// All lanes combined, by halves.
+template <typename Combine>
+float Fold(Floats lanes, const Combine& combine) {
+  const auto with = [&](__m512 other) { return combine(lanes, reinterpret_cast<Floats>(other)); };
+  const auto self = [&] { return reinterpret_cast<__m512>(lanes); };
+  lanes = with(_mm512_maskz_shuffle_f32x4(kAllLanes, self(), self(), 0x4e));
+  lanes = with(_mm512_maskz_shuffle_f32x4(kAllLanes, self(), self(), 0xb1));
+  lanes = with(_mm512_maskz_permute_ps(kAllLanes, self(), 0x4e));
+  lanes = with(_mm512_maskz_permute_ps(kAllLanes, self(), 0xb1));
+  return lanes[0];
+}
+#else
 inline Floats Exp2(Floats x) {
   constexpr float kRound = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
   constexpr int32_t kRoundBits = 0x4b400000;
@@ -45,13 +86,7 @@ inline Floats Exp2(Floats x) {
   x = lowest > x ? lowest : x;  // this order keeps a NaN
   const Floats shifted = x + kRound;
   const Ints exponent = reinterpret_cast<Ints>(shifted) - kRoundBits;
-  const Floats r = x - (shifted - kRound);
-  Floats p = r * 1.53458205e-4f + 1.33999313e-3f;
-  p = p * r + 9.61848889e-3f;
-  p = p * r + 5.55032877e-2f;
-  p = p * r + 2.40226469e-1f;
-  p = p * r + 6.93147206e-1f;
-  p = p * r + 1.0f;
+  Floats p = Exp2Fraction(x - (shifted - kRound));
   // 2^exponent in two factors, as it may lie below the normal numbers.
   const Ints half = exponent >> 1;
   const Ints rest = exponent - half;
@@ -59,43 +94,64 @@ inline Floats Exp2(Floats x) {
   return p * reinterpret_cast<Floats>((rest + 127) << 23);
 }
 
-// The largest of count >= 1 elements.
+template <typename Combine>
+float Fold(Floats lanes, const Combine& combine) {
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int lane = 0; lane < width; ++lane)
+      lanes[lane] = combine(Floats{} + lanes[lane], Floats{} + lanes[lane + width])[0];
+  return lanes[0];
+}
+#endif
+
+inline Floats Larger(Floats x, Floats y) { return y > x ? y : x; }
+
+// The largest of count >= 1 elements. A NaN among them may be passed over.
 inline float RowMax(const float* row, int64_t count) {
+  constexpr int kChains = 4;  // of dependent maxima, to hide their latency
   float max = row[0];
   int64_t j = 0;
-  if (count >= kLanes) {
-    Floats lanes = Load(row);
-    for (j = kLanes; j + kLanes <= count; j += kLanes) {
-      const Floats next = Load(row + j);
-      lanes = next > lanes ? next : lanes;
-    }
-    for (int lane = 0; lane < kLanes; ++lane) max = std::max(max, lanes[lane]);
+  if (count >= kChains * kLanes) {
+    Floats lanes[kChains];
+    for (int chain = 0; chain < kChains; ++chain) lanes[chain] = Load(row + chain * kLanes);
+    for (j = kChains * kLanes; j + kChains * kLanes <= count; j += kChains * kLanes)
+      for (int chain = 0; chain < kChains; ++chain)
+        lanes[chain] = Larger(lanes[chain], Load(row + j + chain * kLanes));
+    max = Fold(Larger(Larger(lanes[0], lanes[1]), Larger(lanes[2], lanes[3])), Larger);
   }
   for (; j < count; ++j) max = std::max(max, row[j]);
   return max;
 }
 
+// Whether a row of that RowMax sees nothing: every element is -inf.
+inline bool IsDead(const float* row, int64_t count, float max) {
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
+  return max == kHidden &&
+         std::all_of(row, row + count, [](float score) { return score == kHidden; });
+}
+
 // Replaces every element by 2^((element - max) * factor), factor >= 0, and returns their sum. The
 // difference comes first so that the maximum gives exactly 1.
 inline float RowExp2(float* row, int64_t count, float max, float factor) {
-  Floats sums{};
+  Floats sums{}, other_sums{};
   int64_t j = 0;
-  for (; j + kLanes <= count; j += kLanes) {
+  for (; j + 2 * kLanes <= count; j += 2 * kLanes) {
     const Floats p = Exp2((Load(row + j) - max) * factor);
+    const Floats q = Exp2((Load(row + j + kLanes) - max) * factor);
     Store(p, row + j);
+    Store(q, row + j + kLanes);
+    sums += p;
+    other_sums += q;
+  }
+  for (; j < count; j += kLanes) {
+    const int64_t left = std::min<int64_t>(count - j, kLanes);
+    Floats p = Floats{} + max;
+    std::memcpy(&p, row + j, left * sizeof(float));
+    p = Exp2((p - max) * factor);
+    std::memcpy(row + j, &p, left * sizeof(float));
+    for (int64_t lane = left; lane < kLanes; ++lane) p[lane] = 0;
     sums += p;
   }
-  if (j < count) {
-    Floats tail = Floats{} + max;
-    std::memcpy(&tail, row + j, (count - j) * sizeof(float));
-    tail = Exp2((tail - max) * factor);
-    std::memcpy(row + j, &tail, (count - j) * sizeof(float));
-    for (int lane = static_cast<int>(count - j); lane < kLanes; ++lane) tail[lane] = 0;
-    sums += tail;
-  }
-  float sum = 0;
-  for (int lane = 0; lane < kLanes; ++lane) sum += sums[lane];
-  return sum;
+  return Fold(sums + other_sums, [](Floats x, Floats y) { return x + y; });
 }
 
 inline float Exp2(float x) { return Exp2(Floats{} + x)[0]; }
