@@ -67,6 +67,7 @@ void BlockSolver::Solve(const Pack& pack, int64_t b, std::span<const Row> rows) 
     ComputeHull(r);
     StoreRow(r);
   }
+  if (!job_.answer.sensitivity.empty()) ComputeSensitivity();
   if (wants_operand_) ComputeOperandTerm();
   for (size_t n = 0; n < job_.roundings.size(); ++n) {
     ComputeBound(job_.roundings[n], job_.answer.bounds[n]);

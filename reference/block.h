@@ -81,6 +81,7 @@ class BlockSolver {
   void ComputeOutputs();
   void RefineRows();
   void ComputeHull(int64_t r);
+  void ComputeSensitivity();
   void ComputeOperandTerm();
   void ComputeBound(const Rounding& rounding, Bound& bound);
   void StoreRow(int64_t r);

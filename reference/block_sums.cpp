@@ -123,6 +123,34 @@ void BlockSolver::ComputeHull(int64_t r) {
   }
 }
 
+// Works in the scratch of the bound, which comes later.
+void BlockSolver::ComputeSensitivity() {
+  std::vector<double> mean(rows_.size());
+  for (int64_t r = 0; r < std::ssize(rows_); ++r) {
+    const KeyRange& span = quad_span_[r / kQuad];
+    for (int64_t j = span.begin; j < span.end; ++j) {
+      const bool masked = *score_.Row(r, j) == kMasked;
+      const double weighted = masked ? 0 : *p_.Row(r, j) * *Raw(r, j);
+      *weighted_.Row(r, j) = weighted;
+      mean[r] += weighted;
+    }
+  }
+  deviation_.Fill(0);
+  VisitValues([&](const double* v, int64_t keys, int64_t quad, int64_t first, int64_t only) {
+    kernels_.accumulate(
+        v, keys, pack_->Columns(), Pick(weighted_.Quad(quad, first), only, unused_keys_.Quad(0)),
+        Pick(deviation_.Quad(quad), only, unused_columns_.Quad(0)), nullptr, nullptr);
+  });
+  const int64_t size = problem_.v_head_size;
+  for (int64_t r = 0; r < std::ssize(rows_); ++r) {
+    if (IsDead(r)) continue;
+    double* stored = &job_.answer.sensitivity[rows_[r].slot * size];
+    for (int64_t c = 0; c < size; ++c) {
+      stored[c] = deviation_.Row(r)[c] - mean[r] * output_.Row(r)[c];
+    }
+  }
+}
+
 void BlockSolver::ComputeOperandTerm() {
   for (int64_t r = 0; r < std::ssize(rows_); ++r) {
     const KeyRange& span = quad_span_[r / kQuad];

@@ -179,6 +179,9 @@ Answer ComputeSdpa(const attest_problem& problem, std::span<const attest_tensor*
   const Mask mask(problem, tensors);
   Answer answer = MakeAnswer(problem, WantedRows(problem, options.rows), options.roundings.size());
   const std::vector<Group> groups = GroupRows(problem, answer.rows);
+  if (options.sensitivity && !options.roundings.empty()) {
+    answer.sensitivity.resize(answer.output.size());
+  }
   const Job job{problem, mask, inputs.q, options.roundings, answer};
   SolveGroups(job, inputs, groups, std::max(1u, options.threads));
   return answer;

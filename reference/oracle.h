@@ -60,6 +60,9 @@ struct Answer {
   std::vector<double> weights;   // [rows, Lk] where problem.outputs asks for WEIGHTS, else empty
   std::vector<double> hull_min;  // [rows, v_head_size]: least and greatest visible v of the column
   std::vector<double> hull_max;
+  // [rows, v_head_size], only where asked for: what a relative change of all scores of a row does
+  // to the output, sum_j p_ij (s_ij - mean_i) v_jc with the mean under p. Scores before the mask.
+  std::vector<double> sensitivity;
   std::vector<Bound> bounds;  // one per rounding asked for, same order
 };
 
@@ -67,6 +70,7 @@ struct Options {
   unsigned threads = 1;             // over rows; the result does not depend on it
   std::vector<int64_t> rows;        // empty = all
   std::vector<Rounding> roundings;  // empty = no bound
+  bool sensitivity = false;         // with bounds only
 };
 
 // The sdpa answer in f64 for tensors Q, K, V (and MASK, KV_LENGTHS where the problem has them) of

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 
@@ -65,15 +66,17 @@ void MakeInputs(CellData& data, size_t tensor, const CellDataOptions& options) {
     AddInput(data, tensor, set, Alignment::kStart, given, options.threads);
 }
 
-// Both sets once more at the end of their buffers; where probes do that for Q, K and V, only set 0
-// of what the probes leave as it is.
+// Both sets once more at the end of their buffers; where a probe lies there, only set 0 of what it
+// leaves as it is.
 void MakeEndCopies(CellData& data, bool probes_reach_the_end) {
+  std::set<size_t> probed;
+  for (const InputBuffer& input : data.inputs)
+    if (input.set > 1 && input.alignment == Alignment::kEnd) probed.insert(input.tensor);
   const size_t count = data.inputs.size();
   for (size_t i = 0; i < count; ++i) {
     const InputBuffer& input = data.inputs[i];
     if (input.set > 1) continue;
-    const bool probed = IsProbed(data.tensors[input.tensor].role);
-    if (probes_reach_the_end && (probed || input.set == 1)) continue;
+    if (probes_reach_the_end && (probed.count(input.tensor) != 0 || input.set == 1)) continue;
     AddInput(data, input.tensor, input.set, Alignment::kEnd, input.buffer.data(), 1);
   }
 }
@@ -90,7 +93,24 @@ reference::Answer AnswerOf(const CellData& data, int set, double budget, unsigne
     options.rows =
         reference::SampleRows(problem, std::max<int64_t>(64, static_cast<int64_t>(affordable)),
                               data.cell.seed + static_cast<uint64_t>(set));
+  options.sensitivity = RowsErrIndependently(data.cell.data);
   return reference::ComputeSdpa(problem, Pointers(tensors), options);
+}
+
+// The answer less the part of it that a common relative error of all scores would change (the
+// scale, rounded once, has one): what errors must not lean along.
+std::vector<double> LeanDirection(const reference::Answer& answer) {
+  const std::vector<double>&change = answer.sensitivity, &output = answer.output;
+  if (change.empty()) return {};
+  double both = 0, squared = 0;
+  for (size_t i = 0; i < change.size(); ++i) {
+    both += output[i] * change[i];
+    squared += change[i] * change[i];
+  }
+  std::vector<double> direction = output;
+  for (size_t i = 0; squared > 0 && i < change.size(); ++i)
+    direction[i] -= both / squared * change[i];
+  return direction;
 }
 
 // Greatest minus least value of each column of V; where a column is constant, its magnitude.
@@ -197,6 +217,8 @@ void FillPoison(Buffer& buffer, uint32_t pattern) {
   FillPoison(buffer.data(), buffer.bytes(), pattern);
 }
 
+bool RowsErrIndependently(std::string_view kind) { return kind == "normal" || kind == "uniform11"; }
+
 bool ProbesReachTheEnd(const CellData& data, size_t rounding) {
   return std::any_of(data.probe_calls.begin(), data.probe_calls.end(), [&](const ProbeCall& call) {
     return call.alignment == Alignment::kEnd &&
@@ -265,6 +287,7 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
   for (int set = 0; set < 2 && options.answers; ++set)
     data->answers[set] =
         AnswerOf(*data, set, options.oracle_budget / (set == 0 ? 1 : 4), options.threads);
+  for (int set = 0; set < 2; ++set) data->lean_directions[set] = LeanDirection(data->answers[set]);
   data->value_ranges = ValueRanges(*data);
   if (options.probes) AddProbes(*data, options.threads);
   bool reached = options.rounds_follow;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/core/buffer.h"
@@ -65,7 +66,8 @@ struct CellData {
   std::vector<attest_tensor> tensors;  // descriptions
   std::vector<InputBuffer> inputs;
   std::vector<reference::Rounding> roundings;
-  reference::Answer answers[2];      // one per input set; bounds in the order of `roundings`
+  reference::Answer answers[2];            // one per input set; bounds in the order of `roundings`
+  std::vector<double> lean_directions[2];  // [rows, v_head_size]; empty = along the answer itself
   std::vector<double> value_ranges;  // [v_head_size]: greatest minus least V of the column, set 0
   Work work;
   std::vector<std::unique_ptr<Probe>> probes;
@@ -102,6 +104,10 @@ struct CellDataOptions {
 
 // Multiply-adds of a row, where a bound takes about as long as 1.7 times the row itself.
 double RowWork(const attest_problem& problem, size_t bounds);
+
+// Whether the rows of that kind of data are unlike enough for their errors to be independent. On
+// structured data rows are nearly equal, or their sums lose small terms alike.
+bool RowsErrIndependently(std::string_view kind);
 
 // Whether a probe call that this rounding has to pass lies at the end of its buffers.
 bool ProbesReachTheEnd(const CellData& data, size_t rounding);

@@ -55,14 +55,18 @@ double Ratio(double error, double bound) {
 // errors correlate with values without anybody's fault.
 constexpr double kStepsForBias = 32;
 
-// <error, value>, in standard deviations of a row's. Errors of a row share its softmax denominator,
-// so a row is one observation.
+// <error, direction>, in standard deviations of a row's. Errors of a row share its softmax
+// denominator, so a row is one observation.
 class Slope {
  public:
-  explicit Slope(double least) : least_(least) {}
+  Slope(const CellData& data, int set, size_t rounding)
+      : expected_(data.answers[set].output.data()),
+        direction_(data.lean_directions[set].empty() ? expected_
+                                                     : data.lean_directions[set].data()),
+        least_(kStepsForBias * data.roundings.at(rounding).eta_out) {}
 
-  void Add(double expected, double got) {
-    if (std::fabs(expected) >= least_) row_ += (got - expected) * expected;
+  void Add(size_t at, double got) {
+    if (std::fabs(expected_[at]) >= least_) row_ += (got - expected_[at]) * direction_[at];
   }
   void EndRow() {
     sum_ += row_;
@@ -72,16 +76,19 @@ class Slope {
   double z() const { return squared_ > 0 ? sum_ / std::sqrt(squared_) : 0; }
 
  private:
+  const double *expected_, *direction_;
   double least_, row_ = 0, sum_ = 0, squared_ = 0;
 };
 
 // Sums over the compared elements of OUT.
 class Figures {
  public:
-  Figures(const CellData& data, const reference::Answer& answer, const reference::Bound& bound,
-          double least_for_bias)
-      : data_(data), answer_(answer), bound_(bound), slope_(least_for_bias) {
-    resolving_.reserve(answer.output.size());
+  Figures(const CellData& data, int set, size_t rounding)
+      : data_(data),
+        answer_(data.answers[set]),
+        bound_(answer_.bounds.at(rounding)),
+        slope_(data, set, rounding) {
+    resolving_.reserve(answer_.output.size());
   }
 
   void Add(const Row& row, size_t at, int64_t column, double got) {
@@ -101,7 +108,7 @@ class Figures {
     ulp_ = std::max(ulp_, error / UnitInLastPlace(expected, data_.cell.problem.dtype));
     squared_error_ += error * error;
     squared_ += expected * expected;
-    slope_.Add(expected, got);
+    slope_.Add(at, got);
     if (!data_.value_ranges.empty() && data_.value_ranges[column] > 0)
       resolving_.push_back(bound / data_.value_ranges[column]);
     ++result_.elements;
@@ -133,10 +140,9 @@ class Figures {
   double probabilistic_ = 0, ulp_ = 0, squared_error_ = 0, squared_ = 0;
 };
 
-Comparison CompareOut(const CellData& data, const reference::Answer& answer, size_t rounding,
-                      const attest_tensor& out) {
-  Figures figures(data, answer, answer.bounds.at(rounding),
-                  kStepsForBias * data.roundings.at(rounding).eta_out);
+Comparison CompareOut(const CellData& data, int set, size_t rounding, const attest_tensor& out) {
+  const reference::Answer& answer = data.answers[set];
+  Figures figures(data, set, rounding);
   const int64_t columns = data.cell.problem.v_head_size;
   for (size_t r = 0; r < answer.rows.size(); ++r) {
     const Row row = RowOf(data.cell.problem, answer.rows[r]);
@@ -243,13 +249,12 @@ bool IsRight(const CellData& data, int set, size_t rounding, const std::vector<O
              uint32_t poison) {
   const reference::Answer& answer = data.answers[set];
   const reference::Bound& bound = answer.bounds.at(rounding);
-  const double least_for_bias = kStepsForBias * data.roundings.at(rounding).eta_out;
   const auto columns = static_cast<size_t>(data.cell.problem.v_head_size);
   for (const Output& output : outputs) {
     if (!CheckMemory(output, poison).empty()) return false;
     const attest_tensor& out = output.tensor;
     if (out.role != ATTEST_ROLE_OUT) return false;
-    Slope slope(least_for_bias);
+    Slope slope(data, set, rounding);
     for (size_t r = 0; r < answer.rows.size(); ++r) {
       const int64_t offset = RowOffset(out, RowOf(data.cell.problem, answer.rows[r]));
       for (size_t c = 0; c < columns; ++c) {
@@ -257,7 +262,7 @@ bool IsRight(const CellData& data, int set, size_t rounding, const std::vector<O
             LoadElement(out.data, out.dtype, offset + static_cast<int64_t>(c) * out.strides[3]);
         const size_t at = r * columns + c;
         if (!(std::fabs(got - answer.output[at]) <= bound.output[at])) return false;
-        slope.Add(answer.output[at], got);
+        slope.Add(at, got);
       }
       slope.EndRow();
     }
@@ -273,7 +278,7 @@ Comparison Compare(const CellData& data, int set, size_t rounding,
   Comparison result;
   for (const Output& output : outputs)
     if (output.tensor.role == ATTEST_ROLE_OUT)
-      result = CompareOut(data, answer, rounding, output.tensor);
+      result = CompareOut(data, set, rounding, output.tensor);
   for (const Output& output : outputs) {
     if (result.memory.empty()) result.memory = CheckMemory(output, poison);
     if (!result.failure.empty()) continue;
