@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/judge/reproduce.h"
+
 namespace attest::judge {
 namespace {
 
@@ -54,10 +56,13 @@ TEST(ReproduceCommand, NamesEveryFieldThatIsNotAtItsDefault) {
   cell.problem.is_causal = 1;
   cell.problem.causal_offset = -3;
   ResolveProblem(cell.problem);
-  EXPECT_EQ(ReproduceCommand(cell, "eigen:flash"),
-            "attest verify --backend eigen:flash --seq 33 --kv-len 33 --heads 4 --head-size 40 "
-            "--kv-heads 2 "
-            "--causal=-3 --seed 1");
+  Contender contender;
+  contender.label = "eigen:flash";
+  const std::string command = ReproduceCommand({}, contender, cell, {});
+  EXPECT_TRUE(
+      command.starts_with("attest verify --backend eigen:flash --seq 33 --kv-len 33 "
+                          "--heads 4 --head-size 40 --kv-heads 2 --causal=-3"))
+      << command;
 }
 
 }  // namespace
