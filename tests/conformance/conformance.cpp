@@ -179,7 +179,7 @@ bool Available() {
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (argc != 2 || std::getenv("ATTEST_BUILD_DIR") == nullptr) {
-    std::cerr << "usage: ATTEST_BUILD_DIR=build conformance BACKEND\n";
+    std::cerr << "usage: ATTEST_BUILD_DIR=build conformance BACKEND[:VARIANT]\n";
     return 2;
   }
   attest::backend = argv[1];
