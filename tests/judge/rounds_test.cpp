@@ -58,7 +58,9 @@ TEST(ReproduceCommand, NamesEveryFieldThatIsNotAtItsDefault) {
   ResolveProblem(cell.problem);
   Contender contender;
   contender.label = "eigen:flash";
-  const std::string command = ReproduceCommand({}, contender, cell, {});
+  const Settings settings;
+  contender.host = std::make_shared<Host>(settings, "folder/attest_eigen.so", 0);
+  const std::string command = ReproduceCommand(settings, contender, cell, {});
   EXPECT_TRUE(
       command.starts_with("attest verify --backend eigen:flash --seq 33 --kv-len 33 "
                           "--heads 4 --head-size 40 --kv-heads 2 --causal=-3"))
