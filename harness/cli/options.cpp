@@ -115,6 +115,10 @@ void AddOutput(CLI::App& parser, RunOptions& options) {
   Add(parser, kOutput, "--out", options.out, "file of the report; '-' is stdout; default none");
   parser.add_flag("--resume", options.resume, "continue a killed run from its OUT.journal")
       ->group(kOutput);
+  parser
+      .add_flag("--compare-rules", options.compare_rules,
+                "also say what other projects' tests would have accepted")
+      ->group(kOutput);
   Add(parser, kOutput, "--summary", options.summary,
       "file of a Markdown summary; 'auto' is where the CI service wants it (GITHUB_STEP_SUMMARY)");
   parser.add_flag("--quiet", options.quiet, "no progress")->group(kOutput);

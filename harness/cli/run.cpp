@@ -33,7 +33,7 @@ class SweepRun {
         outputs_(options.out, options.summary),
         progress_(options.quiet) {
     for (const std::string& text : options.require) requirements_.push_back(ParseRequirement(text));
-    RequireMemory(settings_.cells);
+    RequireMemory(settings_.cells, measure);
     report_.policy = PolicyOf(options, settings_);
     report_.date = report::DateNow();
   }

@@ -51,6 +51,7 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.all_checks = options.checks.empty() ? !measure : options.checks == "all";
   settings.cache_directory = CacheDirectory();
   settings.cold_cache = options.cache == "cold";
+  settings.compare_rules = options.compare_rules;
   return settings;
 }
 
@@ -80,15 +81,16 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
   policy.shard = options.shard;
   policy.verify_only = !settings.measure;
   policy.checks = settings.all_checks ? "all" : "quick";
+  policy.compare_rules = settings.compare_rules;
   return policy;
 }
 
-void RequireMemory(const std::vector<Cell>& cells) {
+void RequireMemory(const std::vector<Cell>& cells, bool measure) {
   const double available = AvailableMemoryBytes();
   double needed = 0;
   const Cell* largest = nullptr;
   for (const Cell& cell : cells)
-    if (const double bytes = judge::SharedBytes(cell, 1); bytes > needed) {
+    if (const double bytes = judge::SharedBytes(cell, 1, !measure); bytes > needed) {
       needed = bytes;
       largest = &cell;
     }

@@ -26,7 +26,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
 
 // Throws std::invalid_argument naming the largest cell whose tensors do not fit into the memory
 // that is free, with the bytes needed and had. Allocates nothing.
-void RequireMemory(const std::vector<Cell>& cells);
+void RequireMemory(const std::vector<Cell>& cells, bool measure);
 
 }  // namespace attest::cli
 

@@ -62,7 +62,7 @@ void AddInput(CellData& data, size_t tensor, int set, Alignment alignment, const
 void MakeInputs(CellData& data, size_t tensor, const CellDataOptions& options) {
   const std::byte* given =
       options.given != nullptr ? options.given->values.at(tensor).data() : nullptr;
-  for (int set = 0; set < 2; ++set)
+  for (int set = 0; set < data.sets; ++set)
     AddInput(data, tensor, set, Alignment::kStart, given, options.threads);
 }
 
@@ -139,12 +139,22 @@ std::vector<double> ValueRanges(const CellData& data) {
 }
 
 void AddProbeInput(CellData& data, size_t tensor, const ProbeCall& call) {
+  if (!data.probes[call.probe]->Fills(data.tensors[tensor].role)) return;
   attest_tensor filled = data.tensors[tensor];
   Buffer buffer = PoisonedBuffer(filled, call.alignment);
-  if (!data.probes[call.probe]->Fill(call.pass, filled)) return;
+  data.probes[call.probe]->Fill(call.pass, filled);
   buffer.Seal();
   const auto id = static_cast<uint32_t>(data.inputs.size() + 1);
   data.inputs.push_back({id, tensor, call.set, call.alignment, std::move(buffer)});
+}
+
+// Inputs: two sets at two alignments each, or one; Q, K and V also a set for the needle, Q and V
+// two for counting.
+double CopiesOf(int32_t role, size_t hosts, bool single_set) {
+  if (IsOutput(role)) return static_cast<double>(hosts);
+  const double sets = single_set ? 1 : 4;
+  if (!IsProbed(role)) return sets;
+  return sets + (role == ATTEST_ROLE_K ? 1 : 3);
 }
 
 void AddProbes(CellData& data, unsigned threads) {
@@ -258,15 +268,10 @@ protocol::Binding CellData::InputBinding(int set, Alignment alignment) const {
   return binding;
 }
 
-// Inputs: two sets at two alignments each; Q, K and V also a set for the needle and two for
-// counting.
-double SharedBytes(const Cell& cell, size_t hosts) {
+double SharedBytes(const Cell& cell, size_t hosts, bool single_set) {
   double bytes = 0;
   for (const attest_tensor& tensor : DescribeTensors(cell.problem, cell.layout, cell.mask_shape))
-    bytes += static_cast<double>(tensor.extent_bytes) * (IsOutput(tensor.role)
-                                                             ? static_cast<double>(hosts)
-                                                         : IsProbed(tensor.role) ? 7.0
-                                                                                 : 4.0);
+    bytes += static_cast<double>(tensor.extent_bytes) * CopiesOf(tensor.role, hosts, single_set);
   return bytes;
 }
 
@@ -277,6 +282,7 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
                       ? options.given->tensors
                       : DescribeTensors(cell.problem, cell.layout, cell.mask_shape);
   data->roundings = options.roundings;
+  data->sets = options.single_set ? 1 : 2;
   for (size_t i = 0; i < data->tensors.size(); ++i)
     if (!IsOutput(data->tensors[i].role)) MakeInputs(*data, i, options);
   data->work = WorkOf(cell.problem, Pointers(InputTensors(*data, 0)));
@@ -284,16 +290,21 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
     if (IsOutput(tensor.role))
       data->work.bytes_min +=
           static_cast<double>(StoredElements(tensor) * DtypeBytes(tensor.dtype));
-  for (int set = 0; set < 2 && options.answers; ++set)
+  for (int set = 0; set < data->sets && options.answers; ++set)
     data->answers[set] =
         AnswerOf(*data, set, options.oracle_budget / (set == 0 ? 1 : 4), options.threads);
-  for (int set = 0; set < 2; ++set) data->lean_directions[set] = LeanDirection(data->answers[set]);
+  for (int set = 0; set < data->sets; ++set)
+    data->lean_directions[set] = LeanDirection(data->answers[set]);
+  for (int set = 0; options.plain && set < data->sets; ++set)
+    data->plain[set] = ComputePlain(cell.problem, Pointers(InputTensors(*data, set)),
+                                    data->answers[set].rows, options.threads);
   data->value_ranges = ValueRanges(*data);
   if (options.probes) AddProbes(*data, options.threads);
   bool reached = options.rounds_follow;
   for (size_t i = 0; i < data->roundings.size(); ++i)
     reached = reached && ProbesReachTheEnd(*data, i);
-  MakeEndCopies(*data, reached);
+  if (!options.single_set || !data->probe_calls.empty())
+    MakeEndCopies(*data, reached || options.single_set);
   if (options.all_checks && options.given == nullptr) {
     PlantMaskedNan(*data);
     AddRelations(*data, options);

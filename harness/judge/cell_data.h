@@ -15,6 +15,7 @@
 #include "harness/core/buffer.h"
 #include "harness/core/cell.h"
 #include "harness/core/given.h"
+#include "harness/judge/plain.h"
 #include "harness/judge/probes.h"
 #include "harness/worker/protocol.h"
 #include "reference/oracle.h"
@@ -68,7 +69,9 @@ struct CellData {
   std::vector<reference::Rounding> roundings;
   reference::Answer answers[2];            // one per input set; bounds in the order of `roundings`
   std::vector<double> lean_directions[2];  // [rows, v_head_size]; empty = along the answer itself
+  PlainRun plain[2];                       // of the answers' rows; empty unless asked for
   std::vector<double> value_ranges;  // [v_head_size]: greatest minus least V of the column, set 0
+  int sets = 2;                      // of inputs; 1: a single one, at kStart only
   Work work;
   std::vector<std::unique_ptr<Probe>> probes;
   std::vector<ProbeCall> probe_calls;
@@ -100,6 +103,8 @@ struct CellDataOptions {
   const Given* given = nullptr;  // the values of both sets, where the data kind makes none
   bool answers = true;           // false: only inputs, nothing to compare with
   bool all_checks = false;       // prepare relations and NaN at hidden keys, too
+  bool plain = false;            // for other projects' rules
+  bool single_set = false;       // where two sets at two alignments do not fit in memory
 };
 
 // Multiply-adds of a row, where a bound takes about as long as 1.7 times the row itself.
@@ -113,7 +118,7 @@ bool RowsErrIndependently(std::string_view kind);
 bool ProbesReachTheEnd(const CellData& data, size_t rounding);
 
 // Bytes of shared memory that the cell's buffers take with `hosts` workers.
-double SharedBytes(const Cell& cell, size_t hosts);
+double SharedBytes(const Cell& cell, size_t hosts, bool single_set);
 
 // Throws std::system_error where the memory cannot be had.
 std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& options);

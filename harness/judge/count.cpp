@@ -138,8 +138,7 @@ std::string Count::Exempts(const reference::Rounding& rounding) const {
   return "";
 }
 
-bool Count::Fill(int pass, const attest_tensor& tensor) const {
-  if (tensor.role == ATTEST_ROLE_K) return false;
+void Count::Fill(int pass, const attest_tensor& tensor) const {
   const bool values = tensor.role == ATTEST_ROLE_V;
   ForRows(tensor.shape[0] * tensor.shape[1] * tensor.shape[2], options_.threads,
           [&](int64_t first, int64_t last) {
@@ -153,7 +152,6 @@ bool Count::Fill(int pass, const attest_tensor& tensor) const {
                              values ? ones[c] : 0);
             }
           });
-  return true;
 }
 
 std::string Count::Check(int pass, const attest_tensor& out,

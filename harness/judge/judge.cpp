@@ -113,12 +113,23 @@ class Sweep {
     bool alike = false;
     try {
       const double start = Now();
-      const double needed = SharedBytes(cell, CountHosts());
-      RequireMemory(needed);
+      const double available = AvailableMemoryBytes();
+      // Measuring alternates between two sets; checking can do with one.
+      const bool single =
+          !settings_.measure && available > 0 && SharedBytes(cell, CountHosts(), false) > available;
+      RequireMemory(SharedBytes(cell, CountHosts(), single), available);
       const Given* given = settings_.given.empty() ? nullptr : &settings_.given.at(index);
-      const auto data = MakeCellData(cell, {settings_.threads, settings_.oracle_budget,
-                                            CollectRoundings(entries, cell.problem.dtype), true,
-                                            RoundsFollow(), given, true, settings_.all_checks});
+      CellDataOptions options{settings_.threads,
+                              settings_.oracle_budget,
+                              CollectRoundings(entries, cell.problem.dtype),
+                              true,
+                              RoundsFollow(),
+                              given,
+                              true,
+                              settings_.all_checks && !single};
+      options.plain = settings_.compare_rules && cell.problem.op == ATTEST_OP_SDPA;
+      options.single_set = single;
+      const auto data = MakeCellData(cell, options);
       verification_seconds_ += Now() - start;
       record.flops = data->work.flops;
       record.flops_unmasked = data->work.flops_unmasked;
@@ -146,8 +157,7 @@ class Sweep {
     return static_cast<size_t>(std::unique(hosts.begin(), hosts.end()) - hosts.begin());
   }
 
-  static void RequireMemory(double needed) {
-    const double available = AvailableMemoryBytes();
+  static void RequireMemory(double needed, double available) {
     if (available > 0 && needed > available)
       throw std::system_error(
           std::make_error_code(std::errc::not_enough_memory),

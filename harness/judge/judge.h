@@ -36,6 +36,7 @@ struct Settings {
   bool all_checks = false;     // masked NaN, independence and metamorphic relations, too
   bool every_check = false;    // examine on after a failure, to learn which checks see it
   bool cold_cache = false;
+  bool compare_rules = false;  // also what other projects' tests would say: rules.h
   double shrink_seconds = 0;  // for a smaller problem of a failed result, after the sweep; 0 = none
   std::vector<std::string> backend_paths;  // folders of plugins that a command must name
   std::string cache_directory;             // for compiled programs; empty = none

@@ -277,7 +277,7 @@ double Needle::ValueElement(int64_t kv, int64_t key, int64_t c) const {
   return hash & 256 ? -magnitude : magnitude;
 }
 
-bool Needle::Fill(int, const attest_tensor& tensor) const {
+void Needle::Fill(int, const attest_tensor& tensor) const {
   ForRows(tensor.shape[0] * tensor.shape[1] * tensor.shape[2], options_.threads,
           [&](int64_t first, int64_t last) {
             for (int64_t row = first; row < last; ++row) {
@@ -293,7 +293,6 @@ bool Needle::Fill(int, const attest_tensor& tensor) const {
               }
             }
           });
-  return true;
 }
 
 }  // namespace attest::judge

@@ -23,7 +23,8 @@ class Inapplicable : public Probe {
   int passes() const override { return 0; }
   const std::string& reason() const override { return reason_; }
   std::string Exempts(const reference::Rounding&) const override { return reason_; }
-  bool Fill(int, const attest_tensor&) const override { return false; }
+  bool Fills(int32_t) const override { return false; }
+  void Fill(int, const attest_tensor&) const override {}
   std::string Check(int, const attest_tensor&, const reference::Rounding&) const override {
     return reason_;
   }

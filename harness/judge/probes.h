@@ -32,9 +32,10 @@ class Probe {
   virtual const std::string& reason() const = 0;
   // Why a variant with that arithmetic cannot be held to it; "" = it can.
   virtual std::string Exempts(const reference::Rounding& rounding) const = 0;
-  // Fills tensor.data for Q, K or V of a pass. False: the probe leaves the tensor as it is, any
-  // finite values will do.
-  virtual bool Fill(int pass, const attest_tensor& tensor) const = 0;
+  // Whether it has values of its own for that role; else any finite ones will do.
+  virtual bool Fills(int32_t role) const = 0;
+  // Fills tensor.data of such a role, Q, K or V, for a pass.
+  virtual void Fill(int pass, const attest_tensor& tensor) const = 0;
   // The first wrong row of OUT in words, "" = all are right.
   virtual std::string Check(int pass, const attest_tensor& out,
                             const reference::Rounding& rounding) const = 0;

@@ -81,7 +81,8 @@ constexpr auto FieldsOf(const Policy*) {
       Optional("oracle_budget", &Policy::oracle_budget), Optional("cache", &Policy::cache),
       Optional("isa", &Policy::isa), Optional("shard", &Policy::shard),
       Optional("shrink_seconds", &Policy::shrink_seconds),
-      Optional("verify_only", &Policy::verify_only), Optional("checks", &Policy::checks));
+      Optional("verify_only", &Policy::verify_only), Optional("checks", &Policy::checks),
+      Optional("compare_rules", &Policy::compare_rules));
 }
 constexpr auto FieldsOf(const Ceiling*) {
   return std::tuple(Optional("threads", &Ceiling::threads), Optional("isa", &Ceiling::isa),
@@ -137,7 +138,8 @@ constexpr auto FieldsOf(const Verification*) {
       Optional("bias_z", &Verification::bias_z), Optional("nmse", &Verification::nmse),
       Optional("resolving_power", &Verification::resolving_power),
       Optional("inferred_contract", &Verification::inferred_contract),
-      Optional("deviation", &Verification::deviation), Optional("checks", &Verification::checks));
+      Optional("deviation", &Verification::deviation), Optional("rules", &Verification::rules),
+      Optional("checks", &Verification::checks));
 }
 // "rounds" is written beside these: the number of samples.
 constexpr auto FieldsOf(const Timing*) {

@@ -101,6 +101,15 @@ void Read(const Node& node, std::vector<std::pair<std::string, std::string>>& va
   }
 }
 
+void Read(const Node& node, std::vector<std::pair<std::string, bool>>& value) {
+  if (!node.json->is_object()) node.Fail("an object is needed");
+  value.clear();
+  for (const auto& [key, flag] : node.json->items()) {
+    if (!flag.is_boolean()) node.Fail(fmt::format("the value of '{}' must be true or false", key));
+    value.emplace_back(key, flag.get<bool>());
+  }
+}
+
 int64_t ReadSigned(const Node& node, int64_t least, int64_t most) {
   if (!node.json->is_number_integer()) node.Fail("an integer is needed");
   const bool huge = node.json->is_number_unsigned() && node.json->get<uint64_t>() > INT64_MAX;

@@ -58,6 +58,12 @@ inline void Put(Json& object, const std::string& key,
   for (const auto& [name, text] : values) object[key][name] = text;
 }
 
+// An empty one is an absent key.
+inline void Put(Json& object, const std::string& key,
+                const std::vector<std::pair<std::string, bool>>& values) {
+  for (const auto& [name, flag] : values) object[key][name] = flag;
+}
+
 template <class Value>
 concept Plain = std::is_integral_v<Value> || std::is_same_v<Value, std::string>;
 

@@ -88,6 +88,7 @@ struct Policy {
   double shrink_seconds = 0;   // for a smaller problem of a failed result; 0 = not looked for
   bool verify_only = false;
   std::string checks = "quick";  // or "all"
+  bool compare_rules = false;
 };
 
 struct Ceiling {
@@ -156,6 +157,9 @@ struct Verification {
   std::optional<double> error_over_probabilistic_bound, max_ulp, bias_z, nmse, resolving_power;
   std::optional<Worst> worst;
   std::vector<Check> checks;
+  // What other projects' acceptance tests would say of the same outputs, by name: true = accepted.
+  // Empty unless asked for.
+  std::vector<std::pair<std::string, bool>> rules;
   // Where the output is beyond its bound; else empty.
   std::string inferred_contract;  // "behaves as tf32", "no arithmetic explains it"
   std::string deviation;          // which of the compared elements: "from row 64 on"

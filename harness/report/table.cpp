@@ -93,6 +93,24 @@ std::string AgreementLines(const Report& report) {
   return text;
 }
 
+// Empty where no rules were asked for. "-": no output to judge.
+std::string RuleTable(const Report& report, const std::vector<Row>& rows) {
+  std::vector<Column> columns = {{"backend"}, {"cell"}, {"verdict"}};
+  for (const Row& row : rows)
+    if (row.result->verification && columns.size() == 3)
+      for (const auto& [name, accepts] : row.result->verification->rules) columns.push_back({name});
+  if (!report.policy.compare_rules || columns.size() == 3) return "";
+  std::vector<std::vector<std::string>> texts;
+  for (const Row& row : rows) {
+    auto& text = texts.emplace_back(std::vector<std::string>{row.label, row.cell->id, row.verdict});
+    if (row.result->verification)
+      for (const auto& [name, accepts] : row.result->verification->rules)
+        text.emplace_back(accepts ? "accepts" : "rejects");
+    text.resize(columns.size(), "-");
+  }
+  return "what other projects' rules say of the same outputs:\n" + LayOut(columns, texts) + "\n";
+}
+
 std::string BackendLines(const Report& report) {
   std::string text;
   for (const Backend& backend : report.backends)
@@ -119,8 +137,9 @@ std::string TextTable(const Report& report, const TableOptions& options) {
   if (!options.baseline.empty())
     notes += fmt::format("speed-up: against {}, paired within rounds\n", options.baseline);
   notes += ReasonLines(report) + AgreementLines(report) + BackendLines(report);
-  return fmt::format("{}\n{}\n{}\n{}\n", options.color ? Colored(table, rows) : table, notes,
-                     MachineLine(report), CountsLine(report.summary));
+  return fmt::format("{}\n{}{}\n{}\n{}\n", options.color ? Colored(table, rows) : table,
+                     RuleTable(report, rows), notes, MachineLine(report),
+                     CountsLine(report.summary));
 }
 
 }  // namespace attest::report

@@ -41,6 +41,7 @@ Policy FixturePolicy() {
   policy.backends = {"eigen", "naive"};
   policy.require = {"eigen:2"};
   policy.baseline = "eigen:unfused";
+  policy.compare_rules = true;
   policy.seed = 18446744073709551615u;  // needs all 64 bits
   policy.threads = 2;
   return policy;
@@ -84,6 +85,7 @@ Result MakeResult(const char* backend, const char* variant, Verdict verdict) {
 Result Measured(const char* variant, double seconds, uint64_t& noise) {
   Result result = MakeResult("eigen", variant, Verdict::kPass);
   result.verification = MakeVerification(0.125);
+  result.verification->rules = {{"nmse_5e-4", true}, {"torch_default", false}};
   result.timing = MakeTiming(seconds, noise);
   result.peak_memory_bytes = 1 << 20;
   result.workspace_bytes = 4096;

@@ -114,6 +114,16 @@ TEST(TextTable, ColorChangesNoText) {
   EXPECT_EQ(colored, TextTable(MakeReport(), {"eigen:unfused", 140, false}));
 }
 
+TEST(TextTable, RulesOnlyWhereAsked) {
+  Report report = MakeReport();
+  const std::string text = TextTable(report, {"eigen:unfused"});
+  EXPECT_THAT(text, HasSubstr("nmse_5e-4  torch_default"));
+  EXPECT_THAT(text, HasSubstr("accepts    rejects"));
+  EXPECT_THAT(text, HasSubstr("-          -"));
+  report.policy.compare_rules = false;
+  EXPECT_THAT(TextTable(report, {"eigen:unfused"}), Not(HasSubstr("torch_default")));
+}
+
 TEST(TextTable, OfNothing) {
   EXPECT_THAT(TextTable(Report(), {}), HasSubstr("0 cells, 0 results"));
 }
