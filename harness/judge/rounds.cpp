@@ -18,6 +18,8 @@ constexpr int kSlowRounds = 3;
 // Of examine.cpp, probes aside: where few rounds follow, they take the place of these.
 constexpr int kCheckedCalls = 3;
 constexpr uint64_t kMostIterations = 1000000;
+// Before each cold call a gigabyte is read, which takes far longer than the call.
+constexpr uint64_t kMostColdIterations = 4;
 
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -100,8 +102,9 @@ Plan PlanRounds(const Settings& settings, double call_seconds) {
   const double call = std::max(call_seconds, 1e-9);
   if (settings.rounds * std::max(call, settings.min_time_seconds) <= settings.max_cell_seconds) {
     const double calls = std::ceil(settings.min_time_seconds / call);
+    const uint64_t most = settings.cold_cache ? kMostColdIterations : kMostIterations;
     return {settings.rounds,
-            static_cast<uint64_t>(std::clamp(calls, 1.0, double{kMostIterations}))};
+            static_cast<uint64_t>(std::clamp(calls, 1.0, static_cast<double>(most)))};
   }
   return {std::min(settings.rounds, kSlowRounds), 1};
 }

@@ -20,6 +20,8 @@ TEST(PlanRounds, ARoundHasAtLeastOneCallAndABoundedNumber) {
   EXPECT_EQ(PlanRounds(settings, 0.1).iterations, 1u);
   EXPECT_EQ(PlanRounds(settings, 0.1).rounds, settings.rounds);
   EXPECT_EQ(PlanRounds(settings, 0).iterations, 1000000u);
+  settings.cold_cache = true;
+  EXPECT_EQ(PlanRounds(settings, 0).iterations, 4u);
 }
 
 TEST(PlanRounds, SlowResultsGetThreeSingleCalls) {
