@@ -4,6 +4,7 @@
 // device and its local memory allow, or the one that the tuner found faster.
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "error.h"
 #include "sdpa_variant.h"
@@ -36,6 +37,11 @@ std::vector<Choice> PossibleSides(const attest_problem& problem, const Session& 
 
 std::optional<std::string> WhyUnsupported(const Request& request, Session& session) {
   const attest_problem& problem = request.problem;
+  // Correct there, and tested there, but its work-items become loops.
+  if (session.device.description.kind == ATTEST_DEVICE_CPU &&
+      std::getenv("ATTEST_OPENCL_TILE_ON_CPU") == nullptr)
+    return "made for GPU devices, tens of times slower on a CPU than opencl:flash_vec; "
+           "ATTEST_OPENCL_TILE_ON_CPU=1 runs it all the same";
   if (problem.outputs & ATTEST_OUTPUT_WEIGHTS)
     return "the attention weights are never held; try opencl:naive";
   if (std::max(problem.head_size, problem.v_head_size) > kMaxHeadSize)
