@@ -66,7 +66,8 @@ struct Outcome {
   std::vector<report::Ceiling> ceilings;
   std::vector<report::CellRecord> cells;
   double duration_seconds = 0;
-  double verification_seconds = 0;  // inputs, reference, bound, comparisons, checked calls
+  double verification_seconds =
+      0;  // inputs, reference, bound, comparisons, checked calls; no plans
   bool interrupted = false;
 };
 
