@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include "harness/core/memory.h"
 
@@ -49,6 +51,22 @@ Buffer::Buffer(Buffer&& other) noexcept
       file_(std::move(other.file_)),
       shared_(std::move(other.shared_)) {}
 
+namespace {
+
+// The kernel refuses with EBUSY while somebody holds a page, as its own daemons (compaction, DAMON)
+// do for moments: tries for a second. With false, errno says why.
+bool AddSeals(int file, int seals) {
+  constexpr int kTries = 100;
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    if (fcntl(file, F_ADD_SEALS, seals) == 0) return true;
+    if (errno != EBUSY) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+}  // namespace
+
 Buffer::~Buffer() {
   if (data_ != nullptr) munmap(data_, bytes_);
 }
@@ -57,8 +75,7 @@ void Buffer::Seal() {
   // The write seal is refused while a writable shared mapping exists: drop ours, seal, map again. A
   // private mapping, since kernels before 6.7 refuse shared ones of a write-sealed file.
   munmap(std::exchange(data_, nullptr), bytes_);
-  if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) != 0)
-    Fail("F_SEAL_WRITE", bytes_);
+  if (!AddSeals(file_.get(), F_SEAL_WRITE | F_SEAL_SEAL)) Fail("F_SEAL_WRITE", bytes_);
   void* mapping = mmap(nullptr, bytes_, PROT_READ, MAP_PRIVATE, file_.get(), 0);
   if (mapping == MAP_FAILED) Fail("mmap", bytes_);
   data_ = static_cast<std::byte*>(mapping);
