@@ -192,6 +192,19 @@ void AddRelations(CellData& data, const CellDataOptions& options) {
   }
 }
 
+// What changes the inputs, or why it cannot.
+void AddExtraChecks(CellData& data, const CellDataOptions& options) {
+  std::string reason;
+  if (options.given != nullptr) reason = "the values are given";
+  if (options.single_set) reason = "further inputs do not fit in memory";
+  if (reason.empty()) {
+    PlantMaskedNan(data);
+    AddRelations(data, options);
+  } else {
+    data.masked_nan.reason = data.no_relations = reason;
+  }
+}
+
 }  // namespace
 
 CellData::CellData() = default;
@@ -305,10 +318,7 @@ std::unique_ptr<CellData> MakeCellData(const Cell& cell, const CellDataOptions& 
     reached = reached && ProbesReachTheEnd(*data, i);
   if (!options.single_set || !data->probe_calls.empty())
     MakeEndCopies(*data, reached || options.single_set);
-  if (options.all_checks && options.given == nullptr) {
-    PlantMaskedNan(*data);
-    AddRelations(*data, options);
-  }
+  if (options.all_checks) AddExtraChecks(*data, options);
   return data;
 }
 

@@ -323,9 +323,11 @@ bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round) {
   return right;
 }
 
-void Decide(Entry& entry) {
-  if (!entry.judged[0]) {
-    Conclude(entry, report::Verdict::kSkipped, "stopped before its first round");
+void Decide(const CellData& data, Entry& entry) {
+  if (!entry.judged[0] || !entry.rerun_checked || (data.sets == 2 && !entry.judged[1])) {
+    Conclude(entry, report::Verdict::kSkipped,
+             fmt::format("stopped before {}",
+                         entry.judged[0] ? "all of it was checked" : "its first round"));
     return;
   }
   AddCheck(entry, "guard_pages", "pass");

@@ -30,8 +30,9 @@ void Examine(const CellData& data, Entry& entry, const ExamineOptions& options);
 // has none yet, and the rerun check. False: the entry is concluded.
 bool CheckTimedOutput(const CellData& data, Entry& entry, int set, int round);
 
-// The verdict of an entry that nothing was found against.
-void Decide(Entry& entry);
+// The verdict of an entry that nothing was found against: skipped where it was stopped before every
+// input set was judged and the rerun compared.
+void Decide(const CellData& data, Entry& entry);
 
 }  // namespace attest::judge
 

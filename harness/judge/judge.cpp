@@ -126,7 +126,7 @@ class Sweep {
                               RoundsFollow(),
                               given,
                               true,
-                              settings_.all_checks && !single};
+                              settings_.all_checks};
       options.plain = settings_.compare_rules && cell.problem.op == ATTEST_OP_SDPA;
       options.single_set = single;
       const auto data = MakeCellData(cell, options);
@@ -190,7 +190,7 @@ class Sweep {
     Report(index, "rounds");
     if (settings_.measure) verification_seconds_ += MeasureRounds(settings_, hooks_, data, entries);
     for (Entry& entry : entries)
-      if (entry.alive) Decide(entry);
+      if (entry.alive) Decide(data, entry);
     const double start = Now();
     for (Entry& entry : entries) {
       entry.last_set = -1;  // others may have run since

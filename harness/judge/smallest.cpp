@@ -79,7 +79,7 @@ class Alone {
                                             true,
                                             settings_.all_checks});
       Examine(*data, entry, {});
-      if (entry.alive) Decide(entry);
+      if (entry.alive) Decide(*data, entry);
       if (explain) Explain(*data, entry);
       Release(entry);
       contender_.host->Leave();
