@@ -72,6 +72,7 @@ std::string SuiteTable() {
 
 int List(const RunOptions& options) {
   judge::Settings settings = SettingsOf(options, false);
+  settings.with_peers = true;
   const std::vector<report::Backend> backends = judge::ListBackends(settings, {});
   fmt::print("{}\n", BackendTable(backends));
   fmt::print("{}\n", VariantTable(backends));

@@ -37,6 +37,7 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.worker_path = WorkerPath();
   settings.plugins = FindPlugins(PluginDirectories(options.backend_paths), options.isa);
   settings.patterns = options.backends;
+  settings.with_peers = FindSuite(options.suite).with_peers;
   settings.cells = CellsOf(options);
   settings.seed = options.seed;
   settings.threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : AllowedCpus();

@@ -15,7 +15,8 @@ namespace attest {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::string_view kPrefix = "attest_", kSuffix = ".so";
+constexpr std::string_view kPrefix = "attest_", kSuffix = ".so", kWorkerSuffix = ".worker";
+constexpr const char* kPeers = "peers";
 
 // Levels from low to high. The names must be literals for the compiler's check.
 const std::vector<std::string>& Levels() {
@@ -38,11 +39,13 @@ int Rank(const std::string& level) {
   return found == Levels().end() ? -1 : static_cast<int>(found - Levels().begin());
 }
 
-// "attest_eigen.x86-64-v4.so" in its parts; false for another file.
+// "attest_eigen.x86-64-v4.so" or "attest_numpy.worker" in its parts; false for another file.
 bool ParseName(const fs::path& path, PluginFile& file) {
   std::string name = path.filename().string();
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
-  name = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+  const std::string_view suffix = IsWorkerProgram(name) ? kWorkerSuffix : kSuffix;
+  if (!name.starts_with(kPrefix) || !name.ends_with(suffix)) return false;
+  if (name.size() <= kPrefix.size() + suffix.size()) return false;
+  name = name.substr(kPrefix.size(), name.size() - kPrefix.size() - suffix.size());
   const size_t dot = name.find('.');
   if (dot != std::string::npos) file.level = name.substr(dot + 1);
   file.name = name.substr(0, dot);
@@ -58,7 +61,10 @@ std::vector<PluginFile> Scan(const std::string& directory) {
         fmt::format("cannot read the backend directory {}: {}", directory, error.message()));
   std::vector<PluginFile> files;
   for (const fs::directory_entry& entry : entries)
-    if (PluginFile file; ParseName(entry.path(), file)) files.push_back(std::move(file));
+    if (PluginFile file; ParseName(entry.path(), file)) {
+      file.on_request = entry.path().parent_path().filename() == kPeers;
+      files.push_back(std::move(file));
+    }
   std::sort(files.begin(), files.end(), [](const PluginFile& a, const PluginFile& b) {
     return std::pair(a.name, Rank(a.level)) < std::pair(b.name, Rank(b.level));
   });
@@ -78,7 +84,20 @@ PluginFile Choose(const std::vector<PluginFile>& files, const std::string& isa) 
   return rejected;
 }
 
+// Each directory, and behind it its folder of peers.
+std::vector<std::string> WithPeers(const std::vector<std::string>& directories) {
+  std::vector<std::string> all;
+  for (const std::string& directory : directories) {
+    all.push_back(directory);
+    if (const fs::path peers = fs::path(directory) / kPeers; fs::is_directory(peers))
+      all.push_back(peers.string());
+  }
+  return all;
+}
+
 }  // namespace
+
+bool IsWorkerProgram(const std::string& path) { return path.ends_with(kWorkerSuffix); }
 
 std::vector<PluginFile> FindPlugins(const std::vector<std::string>& directories,
                                     const std::string& isa) {
@@ -88,7 +107,7 @@ std::vector<PluginFile> FindPlugins(const std::vector<std::string>& directories,
     throw std::invalid_argument(fmt::format("this CPU does not run {}: choose a lower --isa", isa));
   std::vector<PluginFile> chosen;
   std::map<std::string, std::string> taken;  // name -> path
-  for (const std::string& directory : directories) {
+  for (const std::string& directory : WithPeers(directories)) {
     std::map<std::string, std::vector<PluginFile>> by_name;
     for (PluginFile& file : Scan(directory)) by_name[file.name].push_back(std::move(file));
     for (const auto& [name, files] : by_name) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finding plugins: directories are scanned, nothing is loaded.
+// Finding backends: directories are scanned, nothing is loaded or started.
 #ifndef ATTEST_HARNESS_CORE_PLUGINS_H_
 #define ATTEST_HARNESS_CORE_PLUGINS_H_
 
@@ -10,14 +10,20 @@
 namespace attest {
 
 struct PluginFile {
-  std::string name;  // <backend> of attest_<backend>[.LEVEL].so
+  std::string name;  // <backend> of attest_<backend>[.LEVEL].so or attest_<backend>.worker
   std::string path;
   std::string level;   // "x86-64-v4", or "" for a plugin that is built once
   std::string reject;  // why it is not to be loaded ("a second plugin named 'x': PATH is taken"),
                        // "" = load it
+  bool on_request = false;  // of a folder `peers`: only used where somebody asks for it
 };
 
-// attest_*.so of each directory, in order, then by name. Of a backend's ISA levels in one directory
+// Whether the file is a program that speaks the worker protocol itself (PROTOCOL.md), not a library
+// for attest-worker.
+bool IsWorkerProgram(const std::string& path);
+
+// attest_*.so and attest_*.worker of each directory and of its folder `peers`, where it has one, in
+// order, then by name. Of a backend's ISA levels in one directory
 // the highest that the CPU runs is taken (`isa` = "": automatic; else that level or lower is the
 // limit), the others are left out; where the CPU runs none, the row is kept with the reason. A
 // later plugin of a name that is taken gets a `reject`. Throws std::invalid_argument for a

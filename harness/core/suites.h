@@ -16,6 +16,7 @@ struct Suite {
   std::string name;
   std::string description;
   std::vector<Axes> blocks;
+  bool with_peers = false;  // measured on the backends that are used on request, too
 };
 const std::vector<Suite>& AllSuites();  // alphabetical
 // Throws std::invalid_argument with the nearest known name.

@@ -37,12 +37,11 @@ bool Matches(const Pattern& pattern, const Contender& contender) {
          MatchesGlob(pattern.device, std::to_string(contender.host->device()));
 }
 
-bool Wanted(const Settings& settings, const std::string& backend) {
-  return settings.patterns.empty() ||
-         std::any_of(settings.patterns.begin(), settings.patterns.end(),
-                     [&](const std::string& text) {
-                       return MatchesGlob(ParsePattern(text).backend, backend);
-                     });
+bool Wanted(const Settings& settings, const PluginFile& file) {
+  if (settings.patterns.empty()) return settings.with_peers || !file.on_request;
+  return std::any_of(
+      settings.patterns.begin(), settings.patterns.end(),
+      [&](const std::string& text) { return MatchesGlob(ParsePattern(text).backend, file.name); });
 }
 
 report::Contract ContractOf(const protocol::ContractReply& reply) {
@@ -158,7 +157,7 @@ Field Assemble(const Settings& settings, const Hooks& hooks) {
   Field field;
   std::set<std::string> names;
   for (const PluginFile& file : settings.plugins) {
-    if (!Wanted(settings, file.name)) continue;
+    if (!Wanted(settings, file)) continue;
     field.backends.push_back(LoadBackend(settings, file, names, field.contenders));
     const report::Backend& backend = field.backends.back();
     if (backend.state != report::BackendState::kLoaded && hooks.warning)

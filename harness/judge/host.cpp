@@ -27,9 +27,23 @@ protocol::Reply Host::AskAwake(const protocol::Request& request, std::span<const
   }
 }
 
+// A backend that is a program of its own takes the place of attest-worker. One that cannot be
+// started costs its own results only.
+void Host::Start() {
+  if (!IsWorkerProgram(path_)) {
+    process_ = std::make_unique<WorkerProcess>(settings_.worker_path);
+    return;
+  }
+  try {
+    process_ = std::make_unique<WorkerProcess>(path_);
+  } catch (const std::runtime_error& error) {
+    throw WorkerLost(report::Verdict::kError, error.what());
+  }
+}
+
 const protocol::Reply& Host::Load() {
   if (process_ != nullptr) return loaded_;
-  process_ = std::make_unique<WorkerProcess>(settings_.worker_path);
+  Start();
   ++generation_;
   loaded_ =
       AskAwake(protocol::Load{path_, settings_.threads, device_, settings_.cache_directory}, {});

@@ -47,6 +47,7 @@ class Host {
   const std::string& plugin_path() const { return path_; }
 
  private:
+  void Start();
   protocol::Reply AskAwake(const protocol::Request& request, std::span<const int> descriptors);
 
   const Settings& settings_;

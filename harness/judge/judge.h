@@ -21,7 +21,8 @@ struct Settings {
   std::string worker_path;          // attest-worker
   std::vector<PluginFile> plugins;  // from FindPlugins
   std::vector<std::string>
-      patterns;  // --backend: "eigen", "onednn:flash", "opencl:*@1"; empty = everything
+      patterns;             // --backend: "eigen", "onednn:flash", "opencl:*@1"; empty = everything
+  bool with_peers = false;  // empty patterns mean also what is used on request only
   std::vector<Cell> cells;
   std::vector<Given> given;  // one for each cell, in place of its data kind; or none at all
   uint64_t seed = 1;

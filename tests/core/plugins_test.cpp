@@ -52,6 +52,28 @@ TEST_F(Plugins, AreFoundByTheirNamesInAlphabeticalOrder) {
   EXPECT_EQ(found[1].reject, "");
 }
 
+TEST_F(Plugins, WorkerProgramsAreFoundLikeLibraries) {
+  const std::string folder = Folder("a", {"attest_two.worker", "attest_one.so", "attest_.worker",
+                                          "worker", "attest_z.worker.py"});
+  const std::vector<PluginFile> found = FindPlugins({folder}, "");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[1].name, "two");
+  EXPECT_TRUE(IsWorkerProgram(found[1].path));
+  EXPECT_FALSE(IsWorkerProgram(found[0].path));
+  EXPECT_FALSE(found[1].on_request);
+}
+
+TEST_F(Plugins, TheFolderOfPeersIsOnRequestAndComesAfterItsParent) {
+  const std::string folder = Folder("a", {"attest_two.so"});
+  Folder("a/peers", {"attest_one.worker", "attest_two.worker"});
+  const std::vector<PluginFile> found = FindPlugins({folder}, "");
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_FALSE(found[0].on_request);
+  EXPECT_EQ(found[1].path, folder + "/peers/attest_one.worker");
+  EXPECT_TRUE(found[1].on_request);
+  EXPECT_NE(found[2].reject.find("second plugin named 'two'"), std::string::npos);
+}
+
 TEST_F(Plugins, SecondOfANameIsRejectedWithThePathOfTheFirst) {
   const std::string a = Folder("a", {"attest_one.so"}), b = Folder("b", {"attest_one.so"});
   const std::vector<PluginFile> found = FindPlugins({b, a}, "");

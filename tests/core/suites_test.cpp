@@ -28,6 +28,12 @@ TEST(Suites, AreAlphabeticalAndDescribed) {
   EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
 }
 
+TEST(Suites, OnlyPeersMeasuresBackendsThatAreUsedOnRequest) {
+  for (const Suite& suite : AllSuites())
+    EXPECT_EQ(suite.with_peers, suite.name == "peers") << suite.name;
+  EXPECT_EQ(Ids("peers").size(), 10U);
+}
+
 TEST(Suites, DefaultIsExactlyItsTwentyTwoCells) {
   std::set<std::string> expected = {"sdpa/f32/b1/h32/kv8/q1024/k1024/d128/causal+0",
                                     "sdpa/f32/b1/h32/kv32/q1/k4096/d128"};

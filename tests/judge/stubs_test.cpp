@@ -81,6 +81,21 @@ INSTANTIATE_TEST_SUITE_P(
         Expectation{"newer_minor", Verdict::kPass, ""},
         Expectation{"older_minor", Verdict::kPass, ""},
         Expectation{"one_wrong_element", Verdict::kFail, "bound: 1 of "},
+        Expectation{"peer_correct", Verdict::kPass, ""},
+        Expectation{"peer_dies", Verdict::kCrash, "SIGKILL in plan_run"},
+        Expectation{"peer_exits", Verdict::kCrash, "exited with status 3 in plan_run"},
+        Expectation{"peer_garbage", Verdict::kError, "does not keep the protocol"},
+        Expectation{"peer_hangs", Verdict::kTimeout, "timeout after 2 s in plan_run"},
+        Expectation{"peer_prepare_raises", Verdict::kError,
+                    "plan_create raised RuntimeError: no kernel for this shape"},
+        Expectation{"peer_prints", Verdict::kPass, ""},
+        Expectation{"peer_raises", Verdict::kError,
+                    "plan_run raised ValueError: broken on purpose"},
+        Expectation{"peer_reads_past_end", Verdict::kCrash, "peer_faults.py"},
+        Expectation{"peer_writes_input", Verdict::kCrash, "SIGSEGV in plan_run"},
+        Expectation{"peer_writes_nothing", Verdict::kFail, "never written"},
+        Expectation{"peer_writes_past_end", Verdict::kFail, "past the end of out"},
+        Expectation{"peer_wrong", Verdict::kFail, "bound:"},
         Expectation{"prints_garbage", Verdict::kPass, ""},
         Expectation{"reads_past_end", Verdict::kCrash, "SIGSEGV in plan_run at address"},
         Expectation{"returns_nan", Verdict::kFail, "bound:"},
@@ -130,18 +145,27 @@ TEST_P(RefusedStub, IsNamedWithTheReasonAndTheRunGoesOn) {
 
 INSTANTIATE_TEST_SUITE_P(
     Stubs, RefusedStub,
-    testing::Values(Refusal{"bad_name", BackendState::kRejected, {"name"}},
-                    Refusal{"missing_functions",
-                            BackendState::kRejected,
-                            {"missing functions: variant_info, plan_sync"}},
-                    Refusal{"missing_symbol", BackendState::kRejected, {"attest_backend_entry"}},
-                    Refusal{"not_a_library", BackendState::kRejected, {"attest_not_a_library.so"}},
-                    Refusal{"null_table", BackendState::kRejected, {"1.0"}},
-                    Refusal{"size_zero", BackendState::kRejected, {"0 bytes"}},
-                    Refusal{"unavailable", BackendState::kUnavailable, {}},
-                    Refusal{"unknown_format", BackendState::kRejected, {"format"}},
-                    Refusal{"unsorted_variants", BackendState::kRejected, {"alphabetical"}},
-                    Refusal{"wrong_major", BackendState::kRejected, {"2.0", "1.0"}}),
+    testing::Values(
+        Refusal{"bad_name", BackendState::kRejected, {"name"}},
+        Refusal{"missing_functions",
+                BackendState::kRejected,
+                {"missing functions: variant_info, plan_sync"}},
+        Refusal{"missing_symbol", BackendState::kRejected, {"attest_backend_entry"}},
+        Refusal{"not_a_library", BackendState::kRejected, {"attest_not_a_library.so"}},
+        Refusal{"null_table", BackendState::kRejected, {"1.0"}},
+        Refusal{"peer_import_error", BackendState::kRejected, {"ImportError", "libmissing.so.1"}},
+        Refusal{"peer_no_interpreter",
+                BackendState::kRejected,
+                {"cannot start the worker", "No such file"}},
+        Refusal{"peer_not_executable",
+                BackendState::kRejected,
+                {"cannot start the worker", "Permission denied"}},
+        Refusal{"peer_silent", BackendState::kRejected, {"exited with status 7", "out of words"}},
+        Refusal{"size_zero", BackendState::kRejected, {"0 bytes"}},
+        Refusal{"unavailable", BackendState::kUnavailable, {}},
+        Refusal{"unknown_format", BackendState::kRejected, {"format"}},
+        Refusal{"unsorted_variants", BackendState::kRejected, {"alphabetical"}},
+        Refusal{"wrong_major", BackendState::kRejected, {"2.0", "1.0"}}),
     [](const auto& info) { return std::string(info.param.stub); });
 
 TEST(Duplicates, TheSecondPluginOfANameIsRejected) {
@@ -152,6 +176,25 @@ TEST(Duplicates, TheSecondPluginOfANameIsRejected) {
   EXPECT_EQ(outcome.backends[1].state, BackendState::kRejected);
   EXPECT_NE(outcome.backends[1].reason.find("duplicate"), std::string::npos)
       << outcome.backends[1].reason;
+}
+
+TEST(Peers, RunOnlyWhereSomebodyAsksForThem) {
+  Settings settings = SettingsFor({Stub("correct"), Stub("peer_correct")});
+  settings.plugins[1].on_request = true;
+  const auto labels = [&] {
+    std::vector<std::string> found;
+    const Outcome outcome = RunSweep(settings, {});
+    for (const report::Result& result : outcome.cells.at(0).results)
+      found.push_back(report::LabelOf(result));
+    return found;
+  };
+  settings.measure = false;
+  EXPECT_EQ(labels(), std::vector<std::string>{"correct"});
+  settings.with_peers = true;
+  EXPECT_EQ(labels(), (std::vector<std::string>{"correct", "peer_correct"}));
+  settings.with_peers = false;
+  settings.patterns = {"peer_*"};
+  EXPECT_EQ(labels(), std::vector<std::string>{"peer_correct"});
 }
 
 TEST(FloatingPoint, WhatLoadingChangedIsRecorded) {
