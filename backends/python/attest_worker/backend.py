@@ -93,6 +93,39 @@ def is_dense(description):
     return True
 
 
+def without_broadcast(description):
+    """The shape that is stored: 1 where the stride is 0."""
+    return [size if stride else 1
+            for size, stride in zip(description["shape"], description["strides"])]
+
+
+def layout_of_heads(problem, tensors):
+    """"bnsh" or "bsnh": the order in memory of Q, K, V and OUT, [B, H, L, d] or [B, L, H, d].
+    Refuses tensors with gaps, of which these libraries take no view."""
+    heads = [d for d in tensors if d["role"] in ("q", "k", "v", "out")]
+    if all(is_dense(d) for d in heads):
+        return "bnsh"
+
+    def swapped(d):
+        return {key: [d[key][axis] for axis in (0, 2, 1, 3)] for key in ("shape", "strides")}
+    require(all(is_dense(swapped(d)) for d in heads), "rows with gaps: tensors must be contiguous")
+    return "bsnh"
+
+
+def is_top_left_causal(problem):
+    """Causal with no offset and no window: what libraries call `is_causal`."""
+    p = problem
+    return bool(p.is_causal and p.causal_offset == 0 and p.left_window_size < 0 and
+                p.right_window_size < 0)
+
+
+def require_plain(problem, library, softcap=False):
+    """Refuses what the attention of common frameworks does not have."""
+    require(softcap or problem.softcap == 0, f"softcap: {library} has none")
+    require(not problem.has_kv_lengths, f"lengths of batch entries: {library} has none")
+    require(problem.outputs == 0, f"LSE and weights: {library} gives the output only")
+
+
 def structure_of_mask(problem, lengths=None):
     """Which keys a query sees by causality, windows and lengths, as a boolean array [Lq, Lk], or
     [B, 1, Lq, Lk] where `lengths` (valid keys of each batch entry) are given; None = all."""

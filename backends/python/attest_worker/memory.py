@@ -69,14 +69,15 @@ class Tensor:
         """The bytes as a ctypes array: no copy."""
         return (ctypes.c_char * self.extent_bytes).from_address(self.address)
 
-    def numpy(self):
+    def numpy(self, claim_writable=False):
         """A view of the memory with the described shape: no copy; bf16 as its bits in uint16.
-        Inputs are read-only."""
+        Inputs are read-only. For libraries that refuse such arrays `claim_writable` says otherwise:
+        the pages stay read-only, and a write ends the process."""
         import numpy
         item = ITEM_BYTES[self.dtype]
         view = numpy.ndarray(self.shape, NUMPY_TYPES[self.dtype], self.raw(), 0,
                              [stride * item for stride in self.strides])
-        view.flags.writeable = self.role in OUTPUT_ROLES
+        view.flags.writeable = claim_writable or self.role in OUTPUT_ROLES
         return view
 
 

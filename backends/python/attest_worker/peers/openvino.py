@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO's ScaledDotProductAttention on the CPU: a graph of that operator, with inputs and output
+in the judge's memory. Its precision is set to that of the tensors: left alone, it would compute f32
+in bf16 where the CPU has it. The library keeps the operator as one node in models with a state only;
+in others it takes it apart and compiles the parts into `Subgraph`s. The report lists what ran. The
+operator has no grouped heads: K and V are repeated by a Broadcast before it, as exported models do.
+
+Packages: openvino numpy.
+"""
+import numpy
+import openvino
+from openvino import opset13 as ops
+
+from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, layout_of_heads,
+                       require, require_plain, structure_of_mask, without_broadcast)
+
+TYPES = {"f32": openvino.Type.f32, "bf16": openvino.Type.bf16, "bool": openvino.Type.boolean}
+SWAP = [0, 2, 1, 3]
+
+
+class OpenVinoPlan(Plan):
+    def __init__(self, problem, tensors, core, options):
+        p = self._problem = problem
+        self._shapes, self._structure, self._empty_rows = {}, None, None
+        described = {d["role"]: d for d in tensors}
+        swap = layout_of_heads(p, tensors) == "bsnh"
+        self._inputs = {}
+        q, k, v = (self._heads(described[role], swap) for role in ("q", "k", "v"))
+        top_left = is_top_left_causal(p)
+        mask = self._mask(described, None if top_left else structure_of_mask(p))
+        scale = ops.constant(numpy.float32(p.scale), TYPES[p.dtype])
+        out = ops.scaled_dot_product_attention(q, k, v, mask, scale, causal=top_left)
+        if swap:
+            out = ops.transpose(out, ops.constant(SWAP))
+        model = openvino.Model([out], list(self._inputs.values()), "attention")
+        compiled = core.compile_model(model, "CPU", {
+            **options, "INFERENCE_PRECISION_HINT": TYPES[p.dtype]})
+        self.implementation = self._kernels(compiled)
+        self._request = compiled.create_infer_request()
+        shape = described["out"]["shape"]
+        self._shapes["out"] = [shape[axis] for axis in SWAP] if swap else shape
+
+    @staticmethod
+    def _kernels(compiled):
+        """Every node that computes, with the library's word for its kernel."""
+        kernels = []
+        for node in compiled.get_runtime_model().get_ops():
+            info = node.get_rt_info()
+            kind = str(info["layerType"].astype(str)) if "layerType" in info else ""
+            if kind not in ("", "Input", "Output", "Const"):
+                kernels.append(f"{kind}:{info['primitiveType'].astype(str)}")
+        return " ".join(kernels)
+
+    def _input(self, role, dtype, shape):
+        self._shapes[role] = list(shape)
+        self._inputs[role] = ops.parameter(list(shape), TYPES[dtype], name=role)
+        return self._inputs[role]
+
+    def _heads(self, description, swap):
+        """Q, K or V, in memory [B, H, L, d] or [B, L, H, d], as [B, H, L, d]."""
+        role, shape = description["role"], description["shape"]
+        stored = [shape[axis] for axis in SWAP] if swap else shape
+        heads = self._input(role, description["dtype"], stored)
+        if swap:
+            heads = ops.transpose(heads, ops.constant(SWAP))
+        return heads if role == "q" else self._repeat(heads, shape)
+
+    def _repeat(self, heads, shape):
+        """K or V, [B, kv heads, L, d], for every query head."""
+        group = self._problem.group
+        if group == 1:
+            return heads
+        batch, count, length, size = shape
+        heads = ops.unsqueeze(heads, ops.constant([2]))
+        heads = ops.broadcast(heads, ops.constant([batch, count, group, length, size]))
+        return ops.reshape(heads, ops.constant([batch, count * group, length, size]), False)
+
+    def _mask(self, described, visible):
+        if visible is not None:
+            require(self._problem.attn_mask == "none", "a mask besides causality or a window")
+            empty = ~visible.any(axis=-1)
+            self._empty_rows = empty if empty.any() else None
+            self._structure = numpy.ascontiguousarray(visible[None, None])
+            self._inputs["structure"] = ops.parameter(list(self._structure.shape), TYPES["bool"])
+            return self._inputs["structure"]
+        if self._problem.attn_mask == "none":
+            return None
+        require(not self._problem.is_causal, "a mask besides causality")
+        mask = described["mask"]
+        return self._input("mask", mask["dtype"], without_broadcast(mask))
+
+    def bind(self, tensors):
+        for index, role in enumerate(self._inputs):
+            if role == "structure":
+                tensor = openvino.Tensor(self._structure, shared_memory=True)
+            else:
+                tensor = self._view(tensors[role])
+            self._request.set_input_tensor(index, tensor)
+        self._request.set_output_tensor(0, self._view(tensors["out"]))
+        self._out = tensors["out"].numpy()
+
+    def _view(self, tensor):
+        """The tensor's memory with the shape of the graph's input or output: no copy."""
+        item = numpy.dtype(numpy.uint16 if tensor.dtype == "bf16" else
+                           numpy.bool_ if tensor.dtype == "bool" else numpy.float32)
+        flat = numpy.frombuffer(tensor.raw(), item)
+        return openvino.Tensor(flat, openvino.Shape(self._shapes[tensor.role]), TYPES[tensor.dtype])
+
+    def run(self):
+        self._request.infer()
+        if self._empty_rows is not None:
+            self._out[:, :, self._empty_rows] = 0
+
+
+class OpenVinoBackend(Backend):
+    library = "OpenVINO"
+    library_version = openvino.__version__
+    runtime = "oneTBB"
+
+    def __init__(self, threads):
+        self._core = openvino.Core()
+        self._options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
+                         "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+        contracts = {"f32": Contract("f32")}
+        if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            contracts["bf16"] = Contract("f32", scores="bf16", probabilities="bf16")
+        self.variants = (Variant("", "ScaledDotProductAttention, fused as the library chooses",
+                                 contracts),)
+
+    def prepare(self, problem, variant, tensors):
+        require_plain(problem, "OpenVINO")
+        return OpenVinoPlan(problem, tensors, self._core, self._options)
+
+
+BACKEND = OpenVinoBackend
