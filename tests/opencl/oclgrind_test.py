@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 
+import skips
 from attest_program import ATTEST, BUILD, environment
 
 # Prefetching is outside of what the interpreter knows.
@@ -36,8 +37,7 @@ def said_of(command, folder):
 
 def main():
     if not shutil.which("oclgrind"):
-        print("SKIPPED: no oclgrind; install the package oclgrind")
-        return 0
+        return skips.skipped("no oclgrind; install the package oclgrind")
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
         code, output, said = said_of([PLANTED], folder)

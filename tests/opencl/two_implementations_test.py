@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+import skips
 from attest_program import ATTEST, BUILD, environment
 
 SYSTEM_VENDORS = pathlib.Path("/etc/OpenCL/vendors")
@@ -27,8 +28,7 @@ def check(command, variables):
 
 def main(intel):
     if not (intel / "version").is_file():
-        print(f"SKIPPED: no runtime of Intel's in {intel}; see scripts/fetch-intel-opencl")
-        return 0
+        return skips.skipped(f"no runtime of Intel's in {intel}; see scripts/fetch-intel-opencl")
     libraries = str(intel / "lib")
     alone = environment(OCL_ICD_VENDORS=str(intel / "vendors"), LD_LIBRARY_PATH=libraries,
                         ATTEST_BUILD_DIR=str(BUILD), ATTEST_REQUIRED="1")

@@ -33,7 +33,7 @@ class Commands(unittest.TestCase):
         self.write("scripts/setup", NOTE)
         self.write("scripts/plot", NOTE + 'echo "the page"; exit "${PLOT_EXIT:-0}"\n')
         self.write("bin/cmake", NOTE + 'exit "${CMAKE_EXIT:-0}"\n')
-        self.write("bin/ctest", NOTE + 'echo "the summary"; exit "${CTEST_EXIT:-0}"\n')
+        self.write("bin/ctest", NOTE + 'echo "the summary${ATTEST_FORBID_SKIPS:+ without skips}"; exit "${CTEST_EXIT:-0}"\n')
         self.write("bin/nvidia-smi", "#!/bin/sh\nexit 9\n")
         self.write("build/bin/attest", ATTEST)
 
@@ -97,6 +97,9 @@ class Commands(unittest.TestCase):
         self.assertIn("<--no-tests=error>", calls[-1])
         self.assertTrue(calls[-1].endswith("<-LE> <^slow$> <-R> <core>"), calls[-1])
         self.assertEqual(result.stdout.splitlines()[-1], "the summary")
+        result, calls = self.run_script("scripts/test", "--forbid-skips")
+        self.assertNotIn("forbid", calls[-1])
+        self.assertEqual(result.stdout.splitlines()[-1], "the summary without skips")
         _, calls = self.run_script("scripts/test", "--all")
         self.assertNotIn("slow", calls[-1])
         self.assertEqual(self.run_script("scripts/test", CTEST_EXIT="8")[0].returncode, 8)

@@ -13,10 +13,14 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "skips"))
+import skips
+
 PLOT = ROOT / "scripts" / "plot"
 REPORT = sorted((ROOT / "results").glob("*/*.json"))[0]
 HOSTILE = "<script>document.title='taken'</script>\"'&$\\frac{"
@@ -135,8 +139,12 @@ class BadInput(Folder):
         self.assertIn("No such file", result.stderr)
 
 
-@unittest.skipUnless(CHROMIUM, "no Chromium: apt-get install chromium")
 class Browser(Folder):
+    def setUp(self):
+        super().setUp()
+        if not CHROMIUM:
+            skips.skip("no Chromium: apt-get install chromium")
+
     def browse(self, page, *options):
         """Standard output and error of a headless run, and the addresses it asked for."""
         log = self.folder / "net.json"

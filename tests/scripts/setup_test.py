@@ -10,11 +10,16 @@ python3 replaced by stubs on PATH; nothing is installed.
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
-SETUP = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "setup"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "skips"))
+import skips
+
+SETUP = ROOT / "scripts" / "setup"
 
 # Answers for the packages in $INSTALLED, or for all it is asked about.
 DPKG_QUERY = """
@@ -147,12 +152,12 @@ class Setup(unittest.TestCase):
         for stub in ("dpkg-query", "id", "sudo", "python3"):
             (self.root / "bin" / stub).unlink()
         if not shutil.which("dpkg-query"):
-            self.skipTest("no Debian packages here")
+            skips.skip("no Debian packages here")
         start = time.monotonic()
         result = self.run_setup("--no-python")
         seconds = time.monotonic() - start
         if self.apt_calls() or result.returncode == 2:
-            self.skipTest("this machine was not made ready by scripts/setup")
+            skips.skip("this machine was not made ready by scripts/setup")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
         self.assertLess(seconds, 1)
 
