@@ -17,14 +17,14 @@ def escape(value):
 
 
 def write(loaded, out, files=True):
-    """Writes the plots (where `files`) and the page into the folder; returns the page's path."""
+    """Writes the plots (where `files`) and the page into the folder; returns the page's path. Plots
+    are NAME.svg and NAME.png, those of one report among several NUMBER-REPORT-NAME."""
     out.mkdir(parents=True, exist_ok=True)
     looks = style.looks(reports.labels([row for report in loaded for row in report.rows]))
     plots = []
     for number, report in enumerate(loaded):
-        prefix = f"{report.path.stem}-" if len(loaded) > 1 else ""
-        drawn = draw(report, looks, number, out / f"{number}-{prefix}" if prefix else out / "_", files)
-        plots.append((report, drawn))
+        prefix = f"{out}/{number}-{report.path.stem}-" if len(loaded) > 1 else f"{out}/"
+        plots.append((report, draw(report, looks, number, prefix if files else None)))
     target = out / "report.html"
     temporary = target.with_suffix(".part")
     temporary.write_text(page(plots), encoding="utf-8")
@@ -32,18 +32,22 @@ def write(loaded, out, files=True):
     return target
 
 
-def draw(report, looks, number, prefix, files):
-    """[(title, caption, SVG to put into the page)] of every plot that has something to show."""
+def _save(figure, svg, stem):
+    pathlib.Path(f"{stem}.svg").write_text(svg, encoding="utf-8")
+    figure.savefig(f"{stem}.png", dpi=150, facecolor="white")
+
+
+def draw(report, looks, number, prefix):
+    """[(title, caption, SVG to put into the page)] of every plot that has something to show. Saves
+    each as a file, too, whose path begins with `prefix`, unless that is None."""
     drawn = []
     for name, title, make, caption in figures.ALL:
         figure, note = make(report, looks)
         if figure is None:
             continue
         text = style.svg(figure, f"{number}{name}")
-        if files:
-            stem = f"{prefix}".removesuffix("_") + name if prefix.name == "_" else f"{prefix}{name}"
-            pathlib.Path(stem + ".svg").write_text(text, encoding="utf-8")
-            figure.savefig(stem + ".png", dpi=150, facecolor="white")
+        if prefix is not None:
+            _save(figure, text, f"{prefix}{name}")
         figure.clear()
         style.plt.close(figure)
         drawn.append((title, caption + note, style.inline(text, f"r{number}-{name}", escape(title))))
@@ -146,8 +150,12 @@ RATES = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1, "")]
 BYTES = [(2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")]
 
 
-def _number(value, text):
-    return f'<td class=number data-v="{value!r}">{escape(text)}</td>' if value is not None else "<td class=number></td>"
+def _number(value, text, hint=""):
+    """A cell that sorts by its value; `hint` shows where the pointer rests on it."""
+    if value is None:
+        return "<td class=number></td>"
+    title = f' title="{escape(hint)}"' if hint else ""
+    return f'<td class=number data-v="{value!r}"{title}>{escape(text)}</td>'
 
 
 def _line(report, row, with_machine):
@@ -161,7 +169,7 @@ def _line(report, row, with_machine):
         f"<td>{escape(row.label)}</td>",
         f"<td>{escape(row.cell)}</td>",
         f"<td><span class=\"verdict {'good' if row.is_verified else 'none' if row.verdict in ('unsupported', 'skipped') else 'bad'}\">{escape(row.verdict)}</span></td>",
-        _number(row.median, row.median and _scaled(row.median, SECONDS) + ("~" if row.noise else "")),
+        _number(row.median, row.median and _scaled(row.median, SECONDS) + ("~" if row.noise else ""), row.rounds),
         _number(rate, rate and _scaled(rate, RATES) + unit),
         _number(row.of_ceiling, row.of_ceiling is not None and f"{100 * row.of_ceiling:.1f} %"),
         _number(row.speed_up, row.speed_up and f"{row.speed_up:.3g}×"),

@@ -28,6 +28,7 @@ class Row:
     p20: float | None
     p80: float | None
     noise: str
+    rounds: str
     flops: float | None
     bytes: float | None
     of_ceiling: float | None
@@ -140,6 +141,7 @@ def _row(cell, result):
         p20=_number(timing.get("p20_seconds")),
         p80=_number(timing.get("p80_seconds")),
         noise=str(timing.get("noise_reason") or "") if timing.get("noisy") else "",
+        rounds=_rounds(timing),
         flops=_number(rates.get("flops_per_second")),
         bytes=_number(rates.get("bytes_per_second")),
         of_ceiling=_number(rates.get("fraction_of_ceiling")),
@@ -147,6 +149,23 @@ def _row(cell, result):
         error_over_bound=error,
         workspace=_number(result.get("workspace_bytes")),
     )
+
+
+def _rounds(timing):
+    """What is known of the rounds behind a median, in words; "" without a time."""
+    if not timing:
+        return ""
+    spread, drift = _number(timing.get("spread")), _number(timing.get("drift"))
+    words = [f"{len(timing.get('samples_seconds') or [])} rounds"]
+    if spread is not None:
+        words.append(f"middle 60 % within {100 * spread:.1f} % of the median")
+    if drift is not None:
+        words.append(f"later half {100 * drift:+.1f} %")
+    for key, text in (("outliers", "outliers"), ("voluntary_switches", "times waited"),
+                      ("involuntary_switches", "times put off the CPU")):
+        if _number(timing.get(key)) is not None:
+            words.append(f"{timing[key]} {text}")
+    return ", ".join(words)
 
 
 def labels(rows):

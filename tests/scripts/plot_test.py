@@ -87,10 +87,21 @@ class Page(Folder):
         other["attest"]["machine"]["slug"] = "another-machine"
         path = self.folder / "other.json"
         path.write_text(json.dumps(other), encoding="utf-8")
-        text = self.page_of(REPORT, path)
+        text = self.page_of(REPORT, path, files=())
         self.assertIn("another-machine", text)
+        for name in (f"0-{REPORT.stem}-time.svg", "1-other-time.png"):
+            self.assertGreater((self.folder / "out" / name).stat().st_size, 1000)
         ids = Ids(text).ids
         self.assertEqual(len(ids), len(set(ids)), "an id is used twice")
+
+    def test_says_what_is_known_of_the_rounds(self):
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        timing = report["attest"]["cells"][0]["results"][0]["timing"]
+        timing.update(drift=-0.0123, outliers=2, voluntary_switches=40, involuntary_switches=7, spread=0.25)
+        path = self.folder / "rounds.json"
+        path.write_text(json.dumps(report), encoding="utf-8")
+        self.assertIn('title="12 rounds, middle 60 % within 25.0 % of the median, later half -1.2 %, 2 outliers, '
+                      '40 times waited, 7 times put off the CPU"', self.page_of(path))
 
     def test_loads_nothing(self):
         self.assertEqual(Ids(self.page_of(REPORT)).loads, [])
