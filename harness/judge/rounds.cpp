@@ -71,6 +71,9 @@ void AddSample(Entry& entry, const protocol::MeasureReply& measured) {
   timing->wall_samples_seconds.push_back(measured.wall_seconds_per_call);
   timing->cpu_samples_seconds.push_back(measured.cpu_seconds_per_call);
   timing->iterations.push_back(measured.iterations);
+  timing->voluntary_switches = timing->voluntary_switches.value_or(0) + measured.voluntary_switches;
+  timing->involuntary_switches =
+      timing->involuntary_switches.value_or(0) + measured.involuntary_switches;
 }
 
 // Checked calls are cold (first touch, lazy set-up): one measurement off the record sets the

@@ -151,6 +151,9 @@ constexpr auto FieldsOf(const Timing*) {
       Optional("median_seconds", &Timing::median_seconds),
       Optional("p20_seconds", &Timing::p20_seconds), Optional("p80_seconds", &Timing::p80_seconds),
       Optional("min_seconds", &Timing::min_seconds), Optional("spread", &Timing::spread),
+      Optional("drift", &Timing::drift), Optional("outliers", &Timing::outliers),
+      Optional("voluntary_switches", &Timing::voluntary_switches),
+      Optional("involuntary_switches", &Timing::involuntary_switches),
       Optional("noisy", &Timing::noisy), Optional("noise_reason", &Timing::noise_reason));
 }
 constexpr auto FieldsOf(const Rates*) {

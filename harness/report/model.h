@@ -171,9 +171,13 @@ struct Timing {
   std::vector<double> wall_samples_seconds;  // a call, by the wall clock
   std::vector<double> cpu_samples_seconds;   // a call, CPU time of the whole worker process
   std::vector<uint64_t> iterations;          // calls
+  // Context switches of the worker during all rounds; absent where nobody counted.
+  std::optional<uint64_t> voluntary_switches, involuntary_switches;
   // Filled by Summarize (statistics.h).
   double median_seconds = 0, p20_seconds = 0, p80_seconds = 0, min_seconds = 0;
-  double spread = 0;  // (p80 - p20) / median
+  double spread = 0;            // (p80 - p20) / median
+  std::optional<double> drift;  // later half of the rounds: its median over the earlier's, less 1
+  uint64_t outliers = 0;        // rounds beyond Tukey's fences
   bool noisy = false;
   std::string noise_reason;
 };

@@ -4,6 +4,7 @@
 #include "harness/report/statistics.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -44,6 +45,54 @@ std::vector<double> Sorted(std::span<const double> samples) {
   return sorted;
 }
 
+// Fewer rounds have no halves to speak of.
+constexpr size_t kLeastRoundsForDrift = 6;
+
+struct Drift {
+  double relative = 0;    // of the halves' medians
+  bool is_clear = false;  // their middle halves do not overlap
+};
+
+Drift DriftOf(std::span<const double> samples) {
+  const size_t half = samples.size() / 2;
+  const std::vector<double> early = Sorted(samples.first(half)), late = Sorted(samples.last(half));
+  const bool up = SortedQuantile(late, 0.25) > SortedQuantile(early, 0.75);
+  const bool down = SortedQuantile(late, 0.75) < SortedQuantile(early, 0.25);
+  return {SortedQuantile(late, 0.5) / SortedQuantile(early, 0.5) - 1, up || down};
+}
+
+// Samples outside the quartiles by more than 1.5 times their distance (Tukey 1977).
+uint64_t CountOutliers(const std::vector<double>& sorted) {
+  const double low = SortedQuantile(sorted, 0.25), high = SortedQuantile(sorted, 0.75);
+  const double reach = 1.5 * (high - low);
+  return static_cast<uint64_t>(std::count_if(sorted.begin(), sorted.end(), [&](double sample) {
+    return sample < low - reach || sample > high + reach;
+  }));
+}
+
+// "" where the samples are fit to compare by.
+std::string NoiseReason(const Timing& timing, const Drift& drift) {
+  const size_t rounds = timing.samples_seconds.size();
+  if (rounds < 2) return "one round only: its spread is unknown";
+  std::vector<std::string> reasons;
+  if (!(timing.spread <= kNoisySpread))
+    reasons.push_back(fmt::format(
+        "the middle 60 % of {} rounds spreads over {:.0f} % of the median (limit {:.0f} %)", rounds,
+        100 * timing.spread, 100 * kNoisySpread));
+  if (drift.is_clear && !(std::fabs(drift.relative) <= kNoisyDrift))
+    reasons.push_back(fmt::format(
+        "the later half of the rounds took {:.0f} % {} than the earlier (limit {:.0f} %)",
+        100 * std::fabs(drift.relative), drift.relative > 0 ? "longer" : "less",
+        100 * kNoisyDrift));
+  if (reasons.empty()) return "";
+  if (timing.outliers > 0)
+    reasons.push_back(fmt::format("{} of {} rounds are outliers", timing.outliers, rounds));
+  if (timing.involuntary_switches.value_or(0) > 0)
+    reasons.push_back(
+        fmt::format("other work took the CPU {} times", *timing.involuntary_switches));
+  return fmt::format("{}", fmt::join(reasons, "; "));
+}
+
 const Device* DeviceOf(const Report& report, const Result& result) {
   for (const Backend& backend : report.backends) {
     if (backend.name != result.backend) continue;
@@ -71,13 +120,14 @@ void Summarize(Timing& timing) {
   timing.p80_seconds = SortedQuantile(sorted, 0.8);
   timing.min_seconds = sorted.front();
   timing.spread = (timing.p80_seconds - timing.p20_seconds) / timing.median_seconds;
-  timing.noise_reason.clear();
-  if (sorted.size() < 2)
-    timing.noise_reason = "one round only: its spread is unknown";
-  else if (!(timing.spread <= kNoisySpread))
-    timing.noise_reason = fmt::format(
-        "the middle 60 % of {} rounds spreads over {:.0f} % of the median (limit {:.0f} %)",
-        sorted.size(), 100 * timing.spread, 100 * kNoisySpread);
+  timing.outliers = CountOutliers(sorted);
+  Drift drift;
+  timing.drift.reset();
+  if (sorted.size() >= kLeastRoundsForDrift) {
+    drift = DriftOf(timing.samples_seconds);
+    timing.drift = drift.relative;
+  }
+  timing.noise_reason = NoiseReason(timing, drift);
   timing.noisy = !timing.noise_reason.empty();
 }
 

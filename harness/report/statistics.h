@@ -15,6 +15,9 @@ namespace attest::report {
 // A result whose middle 60 % of rounds spreads wider than this part of the median is noisy: three
 // times the default regression threshold, so that such a result cannot decide about one.
 inline constexpr double kNoisySpread = 0.10;
+// Rounds whose later half differs from the earlier by more are noisy: a line that rises by twice
+// this from first to last would shift a median by half of kNoisySpread.
+inline constexpr double kNoisyDrift = 0.05;
 // Cells with at most so many query rows are limited by reading K and V where no ceiling is known.
 inline constexpr int64_t kDecodeRows = 8;
 
@@ -24,9 +27,9 @@ inline constexpr int64_t kDecodeRows = 8;
 double Quantile(std::span<const double> samples, double p);
 double Median(std::span<const double> samples);
 
-// Fills median, p20, p80, min, spread, noisy and noise_reason from samples_seconds, which must be >
-// 0 and finite; the other per-round lists must be empty or of the same length. Throws
-// std::invalid_argument.
+// Fills median, p20, p80, min, spread, drift, outliers, noisy and noise_reason from
+// samples_seconds, which must be > 0 and finite; the other per-round lists must be empty or of the
+// same length. Throws std::invalid_argument.
 void Summarize(Timing& timing);
 
 // Median over rounds of baseline / result, taken within each round so that the machine's drift

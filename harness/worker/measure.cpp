@@ -31,10 +31,14 @@ double CpuSeconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-uint64_t InvoluntarySwitches() {
+// Context switches so far, of all threads of the process.
+struct Switches {
+  uint64_t voluntary, involuntary;
+};
+Switches CountSwitches() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_nivcsw);
+  return {static_cast<uint64_t>(usage.ru_nvcsw), static_cast<uint64_t>(usage.ru_nivcsw)};
 }
 
 // Fills outputs from the first to the last element; margins keep what the judge wrote.
@@ -76,11 +80,12 @@ class Round {
         mode_(TimerMode()) {}
 
   protocol::MeasureReply Measure() {
-    const uint64_t switches = InvoluntarySwitches();
+    const Switches before = CountSwitches();
     const double cpu = CpuSeconds();
     const Timing timing =
         TimeCalls(request_.iterations, [this](uint64_t index) { return Iterate(index); });
     const double cpu_used = CpuSeconds() - cpu - off_clock_cpu_seconds_;
+    const Switches after = CountSwitches();
     const auto calls = static_cast<double>(timing.iterations);
     return {timing.iterations,
             timing.mean_seconds,
@@ -89,7 +94,8 @@ class Round {
             timing.min_seconds,
             timing.max_seconds,
             mode_ < 0 ? "wall" : "device",
-            InvoluntarySwitches() - switches};
+            after.involuntary - before.involuntary,
+            after.voluntary - before.voluntary};
   }
 
  private:

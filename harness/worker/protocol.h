@@ -116,8 +116,8 @@ struct MeasureReply {
   double wall_seconds_per_call = 0;  // the same by the wall clock
   double cpu_seconds_per_call = 0;   // of the whole process
   double min_seconds = 0, max_seconds = 0;
-  std::string timer;  // "wall" or "device"
-  uint64_t involuntary_switches = 0;
+  std::string timer;                                          // "wall" or "device"
+  uint64_t involuntary_switches = 0, voluntary_switches = 0;  // of the round, all threads
 };
 struct CeilingsReply {
   uint32_t threads = 0;

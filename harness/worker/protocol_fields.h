@@ -169,6 +169,7 @@ void Fields(Codec& codec, MeasureReply& m) {
   codec("max_seconds", m.max_seconds);
   codec("timer", m.timer);
   codec("involuntary_switches", m.involuntary_switches);
+  codec("voluntary_switches", m.voluntary_switches);
 }
 template <typename Codec>
 void Fields(Codec& codec, CeilingsReply& m) {

@@ -56,6 +56,8 @@ Timing MakeTiming(double seconds, uint64_t& noise) {
     timing.cpu_samples_seconds.push_back(2 * sample * Noise(noise));
     timing.iterations.push_back(16);
   }
+  timing.voluntary_switches = 24;
+  timing.involuntary_switches = 3;
   Summarize(timing);
   return timing;
 }

@@ -60,8 +60,45 @@ TEST(Summarize, NoiseHasAReason) {
 
 TEST(Summarize, OneDisturbedRoundIsNoNoise) {
   Timing timing = TimingWith({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9});
+  timing.involuntary_switches = 40;
   Summarize(timing);
-  EXPECT_FALSE(timing.noisy);
+  EXPECT_FALSE(timing.noisy) << timing.noise_reason;
+  EXPECT_EQ(timing.outliers, 1u);
+}
+
+TEST(Summarize, OutliersAreBeyondTukeysFences) {
+  // Quartiles 2.75 and 6.25 of 1..8: the fences are at -2.5 and 11.5.
+  Timing within = TimingWith({1, 2, 3, 4, 5, 6, 7, 8});
+  Summarize(within);
+  EXPECT_EQ(within.outliers, 0u);
+  Timing beyond = TimingWith({0.1, 5, 5.1, 5.2, 5.3, 5.4, 5.5, 20});
+  Summarize(beyond);
+  EXPECT_EQ(beyond.outliers, 2u);
+}
+
+TEST(Summarize, DriftIsOfTheHalves) {
+  Timing rising = TimingWith({1.00, 1.01, 1.02, 1.07, 1.08, 1.09});  // spread 7 %
+  rising.involuntary_switches = 5;
+  Summarize(rising);
+  EXPECT_DOUBLE_EQ(rising.drift.value(), 1.08 / 1.01 - 1);
+  EXPECT_TRUE(rising.noisy);
+  EXPECT_NE(rising.noise_reason.find("later half of the rounds took 7 % longer"), std::string::npos)
+      << rising.noise_reason;
+  EXPECT_NE(rising.noise_reason.find("other work took the CPU 5 times"), std::string::npos)
+      << rising.noise_reason;
+  Timing falling = TimingWith({1.09, 1.08, 1.07, 1.02, 1.01, 1.00});
+  Summarize(falling);
+  EXPECT_NE(falling.noise_reason.find("took 6 % less"), std::string::npos) << falling.noise_reason;
+}
+
+TEST(Summarize, HalvesThatOverlapAreNoDrift) {
+  Timing mixed = TimingWith({1.00, 1.01, 1.09, 1.00, 1.08, 1.09});
+  Summarize(mixed);
+  EXPECT_GT(mixed.drift.value(), kNoisyDrift);
+  EXPECT_FALSE(mixed.noise_reason.find("later half") != std::string::npos) << mixed.noise_reason;
+  Timing few = TimingWith({1, 1.1, 1.2});
+  Summarize(few);
+  EXPECT_FALSE(few.drift);
 }
 
 TEST(Summarize, RefusesWhatIsNoTime) {
