@@ -51,7 +51,7 @@ def measure_round(plan, tensors, request):
     gc.collect()
     gc.disable()  # a collection in a call would be taken for the library's time
     try:
-        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        before = resource.getrusage(resource.RUSAGE_SELF)
         cpu = time.process_time()
         for index in range(iterations):
             if index == poisoned or evictor:
@@ -67,10 +67,12 @@ def measure_round(plan, tensors, request):
             least = min(least, elapsed)
             most = max(most, elapsed)
         cpu = time.process_time() - cpu - off_clock
-        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - switches
+        after = resource.getrusage(resource.RUSAGE_SELF)
     finally:
         gc.enable()
     seconds = total * 1e-9 / iterations
     return {"iterations": iterations, "seconds_per_call": seconds, "wall_seconds_per_call": seconds,
             "cpu_seconds_per_call": max(cpu, 0.0) / iterations, "min_seconds": least * 1e-9,
-            "max_seconds": most * 1e-9, "timer": "wall", "involuntary_switches": switches}
+            "max_seconds": most * 1e-9, "timer": "wall",
+            "involuntary_switches": after.ru_nivcsw - before.ru_nivcsw,
+            "voluntary_switches": after.ru_nvcsw - before.ru_nvcsw}
