@@ -42,6 +42,7 @@ BlockSolver::BlockSolver(const Job& job) : job_(job), problem_(job.problem), ker
   for (Scratch* s : {&output_, &least_, &greatest_, &absolute_}) s->Resize(rows, columns);
   unused_keys_.Resize(kQuad, kKeyBlock);
   unused_columns_.Resize(kQuad, columns);
+  if (job.shift != nullptr) ResizeShift(rows, keys, columns);
   if (!bounded) return;
   stack_.resize(keys);
   if (problem_.softcap > 0 || job.mask.HasBias()) raw_.Resize(rows, keys);
@@ -53,22 +54,26 @@ BlockSolver::BlockSolver(const Job& job) : job_(job), problem_(job.problem), ker
   if ((problem_.outputs & ATTEST_OUTPUT_WEIGHTS) != 0) relative_.Resize(rows, keys);
 }
 
-void BlockSolver::Solve(const Pack& pack, int64_t b, std::span<const Row> rows) {
-  pack_ = &pack;
+void BlockSolver::Solve(const Packs& packs, int64_t b, std::span<const Row> rows) {
+  pack_ = &packs.exact;
+  certain_ = packs.certain;
+  likely_ = packs.likely;
   LoadRows(b, rows);
   ComputeScores();
   for (int64_t r = 0; r < std::ssize(rows_); ++r) FinishRow(r);
   if (!job_.roundings.empty()) {
     for (int64_t quad = 0; quad < quads_; ++quad) CountChains(quad);
+    if (job_.shift != nullptr) ShiftScores();
   }
   ComputeOutputs();
   if (problem_.dtype == ATTEST_F64) RefineRows();
   for (int64_t r = 0; r < std::ssize(rows_); ++r) {
-    ComputeHull(r);
+    ComputeHull(*pack_, r, least_, greatest_, absolute_);
     StoreRow(r);
   }
   if (!job_.answer.sensitivity.empty()) ComputeSensitivity();
   if (wants_operand_) ComputeOperandTerm();
+  if (job_.shift != nullptr && !job_.roundings.empty()) ComputeShift();
   for (size_t n = 0; n < job_.roundings.size(); ++n) {
     ComputeBound(job_.roundings[n], job_.answer.bounds[n]);
   }

@@ -15,6 +15,7 @@
 #include "reference/mask.h"
 #include "reference/oracle.h"
 #include "reference/pack.h"
+#include "reference/shift.h"
 
 namespace attest::reference {
 
@@ -31,8 +32,16 @@ struct Job {
   const Mask& mask;
   const attest_tensor& q;
   const std::vector<Rounding>& roundings;
-  Answer& answer;  // sized; every row is written by one solver
+  Answer& answer;                // sized; every row is written by one solver
+  const Shift* shift = nullptr;  // null: Q, K and V are exact
   const Kernels& kernels = SelectKernels();
+};
+
+// K and V of one batch entry and kv head, and those of the shift, or null.
+struct Packs {
+  const Pack& exact;
+  const Pack* certain;
+  const Pack* likely;
 };
 
 // A matrix of scratch rows that start 64 bytes apart or more.
@@ -65,7 +74,7 @@ class BlockSolver {
   explicit BlockSolver(const Job& job);
 
   // Solves up to RowsPerBlock rows of batch entry b, whose heads share the packed kv head.
-  void Solve(const Pack& pack, int64_t b, std::span<const Row> rows);
+  void Solve(const Packs& packs, int64_t b, std::span<const Row> rows);
 
  private:
   struct RowState {
@@ -80,9 +89,18 @@ class BlockSolver {
   void CountChains(int64_t quad);
   void ComputeOutputs();
   void RefineRows();
-  void ComputeHull(int64_t r);
+  void ComputeHull(const Pack& pack, int64_t r, Scratch& least, Scratch& greatest,
+                   Scratch& absolute);
   void ComputeSensitivity();
   void ComputeOperandTerm();
+  // block_shift.cpp: what the shift does to scores and to sums over V.
+  void ResizeShift(int64_t rows, int64_t keys, int64_t columns);
+  void ComputeShift();
+  void LoadShiftRows(const attest_tensor& q, std::vector<double>& packed) const;
+  void ShiftScores();
+  void ShiftValues();
+  void ShiftTerm();
+  void AddShift(int64_t r, int64_t c, ColumnFacts& facts);
   void ComputeBound(const Rounding& rounding, Bound& bound);
   void StoreRow(int64_t r);
   void StoreBound(int64_t r, const RowBound& row_bound, Bound& bound);
@@ -104,6 +122,7 @@ class BlockSolver {
   const attest_problem& problem_;
   const Kernels& kernels_;
   const Pack* pack_ = nullptr;
+  const Pack *certain_ = nullptr, *likely_ = nullptr;  // of the shift
   int64_t b_ = 0;
   std::span<const Row> rows_;
   int64_t quads_ = 0;
@@ -118,6 +137,11 @@ class BlockSolver {
   // Over columns: o, T, sum p^2 v^2, the sums of the bound, and the hull.
   Scratch output_, total_, p_squares_, deviation_, spread_sum_, operand_, least_, greatest_,
       absolute_;
+  // Of the shift. Over keys: D, sqrt(sum sq^2 k^2 + q^2 sk^2), a sum nobody wants. Over columns:
+  // sum p dv, sum p^2 sv^2, sum p |v - o| of the second, and dv's hull.
+  std::vector<double> shift_q_, likely_q_;  // [quad][2 head_size][kQuad]
+  Scratch moved_, likely_moved_, ignored_keys_, value_error_, value_squares_, moved_sum_,
+      error_least_, error_greatest_, error_absolute_, ignored_columns_;
   Scratch unused_keys_, unused_columns_;  // for the rows of a quad that a visit leaves out
 };
 

@@ -92,11 +92,12 @@ void BlockSolver::RefineRows() {
   }
 }
 
-void BlockSolver::ComputeHull(int64_t r) {
-  double* least = least_.Row(r);
-  double* greatest = greatest_.Row(r);
-  double* absolute = absolute_.Row(r);
-  const int64_t columns = pack_->Columns();
+void BlockSolver::ComputeHull(const Pack& pack, int64_t r, Scratch& least_of, Scratch& greatest_of,
+                              Scratch& absolute_of) {
+  double* least = least_of.Row(r);
+  double* greatest = greatest_of.Row(r);
+  double* absolute = absolute_of.Row(r);
+  const int64_t columns = pack.Columns();
   std::fill_n(least, columns, kInfinity);
   std::fill_n(greatest, columns, -kInfinity);
   std::fill_n(absolute, columns, 0.0);
@@ -111,14 +112,13 @@ void BlockSolver::ComputeHull(int64_t r) {
     }
     const int64_t block = first / kKeyBlock;
     if (count < kKeyBlock) {
-      kernels_.hull(pack_->ValueBlock(block), seen.data(), count, columns, least, greatest,
-                    absolute);
+      kernels_.hull(pack.ValueBlock(block), seen.data(), count, columns, least, greatest, absolute);
       continue;
     }
     for (int64_t c = 0; c < columns; ++c) {
-      least[c] = std::min(least[c], pack_->Least(block)[c]);
-      greatest[c] = std::max(greatest[c], pack_->Greatest(block)[c]);
-      absolute[c] += pack_->Absolute(block)[c];
+      least[c] = std::min(least[c], pack.Least(block)[c]);
+      greatest[c] = std::max(greatest[c], pack.Greatest(block)[c]);
+      absolute[c] += pack.Absolute(block)[c];
     }
   }
 }
@@ -175,7 +175,8 @@ ErrorRow BlockSolver::ErrorRowOf(int64_t r, int64_t first) {
           .p = p_.Row(r, first),
           .weighted = weighted_.Row(r, first),
           .spread = spread_.Row(r, first),
-          .relative = relative_.IsEmpty() ? nullptr : relative_.Row(r, first)};
+          .relative = relative_.IsEmpty() ? nullptr : relative_.Row(r, first),
+          .moved = job_.shift == nullptr ? nullptr : moved_.Row(r, first)};
 }
 
 void BlockSolver::ComputeBound(const Rounding& rounding, Bound& bound) {
@@ -205,15 +206,16 @@ void BlockSolver::StoreBound(int64_t r, const RowBound& row_bound, Bound& bound)
   if (IsDead(r)) return;  // everything is exact: the bound is sized with zeros
   bound.lse[slot] = row_bound.Lse();
   for (int64_t c = 0; c < problem_.v_head_size; ++c) {
-    const ColumnFacts facts{.output = output_.Row(r)[c],
-                            .least = least_.Row(r)[c],
-                            .greatest = greatest_.Row(r)[c],
-                            .absolute = absolute_.Row(r)[c],
-                            .total = total_.Row(r)[c],
-                            .squares = p_squares_.Row(r)[c],
-                            .deviation = deviation_.Row(r)[c],
-                            .spread = spread_sum_.Row(r)[c],
-                            .operand = operand_.Row(r)[c]};
+    ColumnFacts facts{.output = output_.Row(r)[c],
+                      .least = least_.Row(r)[c],
+                      .greatest = greatest_.Row(r)[c],
+                      .absolute = absolute_.Row(r)[c],
+                      .total = total_.Row(r)[c],
+                      .squares = p_squares_.Row(r)[c],
+                      .deviation = deviation_.Row(r)[c],
+                      .spread = spread_sum_.Row(r)[c],
+                      .operand = operand_.Row(r)[c]};
+    if (job_.shift != nullptr) AddShift(r, c, facts);
     const ColumnBound column = row_bound.Column(facts);
     bound.output[slot * problem_.v_head_size + c] = column.certain;
     bound.probabilistic[slot * problem_.v_head_size + c] = column.probabilistic;

@@ -60,6 +60,9 @@ ErrorCoefficients RowBound::Coefficients() const {
   k.constant2 =
       Square(eps) + rescales_ * (Square(eps) + 2 * Square(u)) + Square(4 * u * problem_.softcap);
   k.maximum = row_.maximum;
+  // All that acts on a score acts on the computed one, which is up to D further from 0.
+  k.constant += k.shifted * row_.moved;
+  k.moved = 1 + k.product + k.raw + k.score + k.shifted;
   return k;
 }
 
@@ -79,23 +82,29 @@ ColumnBound RowBound::Column(const ColumnFacts& c) const {
   const double scores = std::min(c.deviation * ratio, hull);
   // The roundings of the second product act on the computed weights, not on the exact ones.
   const double largest = std::max(std::fabs(c.least), std::fabs(c.greatest));
-  const double total = std::max(c.total, std::min(c.total + largest * sums_.rho * ratio, largest));
-  const double reach = magnitude + scores;
+  // Errors of V itself, weighted with the computed weights.
+  const double values =
+      std::min(c.value_error + c.value_largest * sums_.rho * ratio, c.value_largest);
+  const double total =
+      std::max(c.total, std::min(c.total + largest * sums_.rho * ratio, largest)) + values;
+  const double reach = magnitude + scores + values;
   const double own = own_gamma_ * total + (own_gamma_ + 2 * own_.u_acc) * reach;
-  const double underflow = r.eta_p * c.absolute;
+  const double underflow = r.eta_p * (c.absolute + c.value_absolute);
   const double products = (r.u_p + r.u_op + gamma_) * total;
   const double division = (r.u_p + gamma_ + 2 * r.u_acc) * reach;
-  const double certain = Stored(scores + products + division + own + underflow, magnitude);
+  const double certain = Stored(scores + values + products + division + own + underflow, magnitude);
 
   const double n = static_cast<double>(row_.visible) + rescales_;
   const double variance = c.spread + (Square(r.u_p) + Square(r.u_op)) * c.squares +
                           Square(r.u_acc) * n * (Square(c.total) + Square(c.output)) +
-                          4 * Square(r.u_acc) * Square(c.output);
+                          4 * Square(r.u_acc) * Square(c.output) + c.value_squares;
   const double operands = 1.5 * kLambda * r.u_op * std::fabs(problem_.scale) * c.operand;
   // Weights that lie closer together than P's format tells apart are all rounded alike: that part
   // of their error, which acts through o, does not average out.
   const double alike = r.u_p * magnitude;
-  const double likely = kLambda * std::sqrt(variance) + operands + alike + underflow + own;
+  // q_i errs alike for all keys, so what moves scores is added up, not squared.
+  const double moved = kLambda * c.moved;
+  const double likely = kLambda * std::sqrt(variance) + operands + moved + alike + underflow + own;
   return {certain, std::min(certain, Stored(likely, magnitude))};
 }
 

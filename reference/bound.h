@@ -23,6 +23,7 @@ struct RowFacts {
   double maximum = 0;   // m
   double sum = 0;       // l
   double lse = 0;
+  double moved = 0;  // largest D: how far the scores of shifted Q and K may lie
 };
 
 // What the bound needs to know of one column of a row.
@@ -36,6 +37,12 @@ struct ColumnFacts {
   double deviation = 0;  // sum p expm1(E) |v - o|
   double spread = 0;     // sum (p expm1(lambda sigma_E) / lambda (v - o))^2
   double operand = 0;    // sum p |v - o| sqrt(sum_t q^2 k^2)
+  // Of the shift:
+  double value_error = 0;     // sum p dv
+  double value_largest = 0;   // greatest visible dv
+  double value_absolute = 0;  // sum of the visible dv
+  double value_squares = 0;   // sum p^2 sv^2
+  double moved = 0;           // |scale| sum p |v - o| sqrt(sum_t sq^2 k^2 + q^2 sk^2)
 };
 
 struct ColumnBound {

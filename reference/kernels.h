@@ -19,6 +19,7 @@ struct ErrorCoefficients {
   double product, raw, score, shifted, constant;       // A, |s0|, |s|, |s - m|, 1
   double product2, raw2, score2, shifted2, constant2;  // squares of the same
   double maximum;                                      // m
+  double moved = 0;                                    // D
 };
 
 // Per-key arrays of one row, all of the same length.
@@ -27,9 +28,10 @@ struct ErrorRow {
   const double* raw;      // s0
   const double* score;    // s, -inf = masked
   const double* p;
-  double* weighted;  // out: p expm1(E)
-  double* spread;    // out: p expm1(lambda sigma_E) / lambda
-  double* relative;  // out: expm1(E), or null
+  double* weighted;               // out: p expm1(E)
+  double* spread;                 // out: p expm1(lambda sigma_E) / lambda
+  double* relative;               // out: expm1(E), or null
+  const double* moved = nullptr;  // D, or null: none
 };
 
 struct ErrorSums {

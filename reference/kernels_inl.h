@@ -203,6 +203,7 @@ inline double LargestLane(Vec x) {
   return largest;
 }
 
+template <bool kMoved>
 LargestErrors RelativeErrors(const ErrorRow& row, int64_t count, const ErrorCoefficients& k) {
   // exp(100) already makes every bound useless, and leaves room for sums without infinities.
   constexpr double kLargest = 100;
@@ -214,6 +215,7 @@ LargestErrors RelativeErrors(const ErrorRow& row, int64_t count, const ErrorCoef
     Vec e = product * k.product + raw * k.raw + size * k.score + below * k.shifted + k.constant;
     const Vec variance = product * product * k.product2 + raw * raw * k.raw2 +
                          size * size * k.score2 + below * below * k.shifted2 + k.constant2;
+    if (kMoved) e += Load(row.moved + j) * k.moved;
     e = masked ? Vec{} : (e > kLargest ? Splat(kLargest) : e);
     Vec sigma = Sqrt(masked ? Vec{} : variance) * kLambda;
     sigma = sigma > kLargest ? Splat(kLargest) : sigma;
@@ -247,7 +249,8 @@ inline __attribute__((always_inline)) double WeightErrors(const ErrorRow& row, i
 }
 
 ErrorSums Errors(const ErrorRow& row, int64_t count, const ErrorCoefficients& k) {
-  const LargestErrors largest = RelativeErrors(row, count, k);
+  const LargestErrors largest = row.moved != nullptr ? RelativeErrors<true>(row, count, k)
+                                                     : RelativeErrors<false>(row, count, k);
   const bool is_short = largest.any <= 0x1p-10;
   const double rho = is_short ? WeightErrors<true>(row, count) : WeightErrors<false>(row, count);
   return {rho, largest.e};

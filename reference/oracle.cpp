@@ -11,6 +11,7 @@
 #include <deque>
 #include <exception>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "reference/mask.h"
 #include "reference/pack.h"
 #include "reference/read.h"
+#include "reference/solve.h"
 
 namespace attest::reference {
 namespace {
@@ -30,16 +32,9 @@ struct Group {
   std::vector<Row> rows;
 };
 
-struct Inputs {
-  const attest_tensor& q;
-  const attest_tensor& k;
-  const attest_tensor& v;
-};
+}  // namespace
 
-void CheckProblem(const attest_problem& p) {
-  if (p.op != ATTEST_OP_SDPA) {
-    throw std::invalid_argument("the sdpa oracle was given operation " + std::to_string(p.op));
-  }
+void CheckSizes(const attest_problem& p) {
   const std::array<int64_t, 7> sizes = {p.batch_size,        p.q_num_heads,        p.kv_num_heads,
                                         p.q_sequence_length, p.kv_sequence_length, p.head_size,
                                         p.v_head_size};
@@ -54,6 +49,8 @@ void CheckProblem(const attest_problem& p) {
   }
 }
 
+namespace {
+
 Inputs FindInputs(const attest_problem& p, Tensors tensors) {
   const std::array<int64_t, 4> q = {p.batch_size, p.q_num_heads, p.q_sequence_length, p.head_size};
   const std::array<int64_t, 4> k = {p.batch_size, p.kv_num_heads, p.kv_sequence_length,
@@ -67,12 +64,13 @@ Inputs FindInputs(const attest_problem& p, Tensors tensors) {
 
 std::vector<int64_t> WantedRows(const attest_problem& problem, const std::vector<int64_t>& asked) {
   std::vector<int64_t> rows = asked;
+  const int64_t count = problem.batch_size * problem.q_num_heads * problem.q_sequence_length;
   if (rows.empty()) {
-    for (int64_t row = 0; row < RowCount(problem); ++row) rows.push_back(row);
+    for (int64_t row = 0; row < count; ++row) rows.push_back(row);
   }
   std::sort(rows.begin(), rows.end());
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
-  if (rows.front() < 0 || rows.back() >= RowCount(problem)) {
+  if (rows.front() < 0 || rows.back() >= count) {
     throw std::invalid_argument("a row to check lies outside the problem");
   }
   return rows;
@@ -121,25 +119,35 @@ Answer MakeAnswer(const attest_problem& p, std::vector<int64_t> rows, size_t bou
 
 // Threads that share one pack: they fill it together, then take blocks of rows from it.
 struct Team {
-  Team(int64_t size, const attest_problem& p)
-      : pack(p.kv_sequence_length, p.head_size, p.v_head_size), barrier(size) {}
+  Team(int64_t size, const attest_problem& p, bool shifted)
+      : pack(p.kv_sequence_length, p.head_size, p.v_head_size), barrier(size) {
+    if (!shifted) return;
+    certain.emplace(p.kv_sequence_length, 2 * p.head_size, p.v_head_size);
+    likely.emplace(p.kv_sequence_length, 2 * p.head_size, p.v_head_size);
+  }
   Pack pack;
+  std::optional<Pack> certain, likely;  // of the shift
   std::barrier<> barrier;
   // Both count within a group and are set back while all wait at a barrier.
   std::atomic<int64_t> next_key_block{0};
   std::atomic<int64_t> next_row{0};
 };
 
-void SolveGroup(const Group& group, const Inputs& inputs, Team& team, BlockSolver& solver,
-                int64_t rows_per_block) {
+void SolveGroup(const Group& group, const Inputs& inputs, const Shift* shift, Team& team,
+                BlockSolver& solver, int64_t rows_per_block) {
   for (int64_t block; (block = team.next_key_block++) < team.pack.Blocks();) {
     team.pack.LoadBlock(inputs.k, inputs.v, group.b, group.kv_head, block);
+    if (shift == nullptr) continue;
+    team.certain->LoadBlock(shift->k, shift->v, group.b, group.kv_head, block);
+    team.likely->LoadBlock(shift->likely_k, shift->likely_v, group.b, group.kv_head, block);
   }
   team.next_row = 0;  // nobody takes rows before the barrier
   team.barrier.arrive_and_wait();
   const std::span<const Row> rows(group.rows);
   for (int64_t row; (row = team.next_row.fetch_add(rows_per_block)) < std::ssize(rows);) {
-    solver.Solve(team.pack, group.b,
+    const Packs packs{team.pack, shift != nullptr ? &*team.certain : nullptr,
+                      shift != nullptr ? &*team.likely : nullptr};
+    solver.Solve(packs, group.b,
                  rows.subspan(row, std::min<int64_t>(rows_per_block, std::ssize(rows) - row)));
   }
   team.next_key_block = 0;  // nobody takes key blocks before the barrier
@@ -154,7 +162,7 @@ void SolveGroups(const Job& job, const Inputs& inputs, const std::vector<Group>&
   std::deque<Team> teams;
   std::deque<BlockSolver> solvers;
   for (unsigned n = 0; n < threads; ++n) {
-    if (alone || n == 0) teams.emplace_back(alone ? 1 : threads, job.problem);
+    if (alone || n == 0) teams.emplace_back(alone ? 1 : threads, job.problem, job.shift != nullptr);
     solvers.emplace_back(job);
   }
   const int64_t rows_per_block = BlockSolver::RowsPerBlock(job.problem.kv_sequence_length);
@@ -162,7 +170,7 @@ void SolveGroups(const Job& job, const Inputs& inputs, const std::vector<Group>&
   const auto work = [&](unsigned n) {
     Team& team = alone ? teams[n] : teams[0];
     for (size_t g = alone ? next_group++ : 0; g < groups.size(); g = alone ? next_group++ : g + 1) {
-      SolveGroup(groups[g], inputs, team, solvers[n], rows_per_block);
+      SolveGroup(groups[g], inputs, job.shift, team, solvers[n], rows_per_block);
     }
   };
   std::vector<std::jthread> others;
@@ -172,19 +180,33 @@ void SolveGroups(const Job& job, const Inputs& inputs, const std::vector<Group>&
 
 }  // namespace
 
-Answer ComputeSdpa(const attest_problem& problem, std::span<const attest_tensor* const> tensors,
-                   const Options& options) {
-  CheckProblem(problem);
-  const Inputs inputs = FindInputs(problem, tensors);
+Answer SolveSdpa(const attest_problem& problem, const Inputs& inputs, Tensors tensors,
+                 const Options& options, const Shift* shift) {
   const Mask mask(problem, tensors);
   Answer answer = MakeAnswer(problem, WantedRows(problem, options.rows), options.roundings.size());
   const std::vector<Group> groups = GroupRows(problem, answer.rows);
   if (options.sensitivity && !options.roundings.empty()) {
     answer.sensitivity.resize(answer.output.size());
   }
-  const Job job{problem, mask, inputs.q, options.roundings, answer};
+  const Job job{problem, mask, inputs.q, options.roundings, answer, shift};
   SolveGroups(job, inputs, groups, std::max(1u, options.threads));
   return answer;
+}
+
+Answer ComputeSdpa(const attest_problem& problem, std::span<const attest_tensor* const> tensors,
+                   const Options& options) {
+  if (problem.op != ATTEST_OP_SDPA) {
+    throw std::invalid_argument("the sdpa oracle was given operation " +
+                                std::to_string(problem.op));
+  }
+  CheckSizes(problem);
+  return SolveSdpa(problem, FindInputs(problem, tensors), tensors, options, nullptr);
+}
+
+Answer ComputeAnswer(const attest_problem& problem, std::span<const attest_tensor* const> tensors,
+                     const Options& options) {
+  return problem.op == ATTEST_OP_SELF_ATTENTION ? ComputeSelfAttention(problem, tensors, options)
+                                                : ComputeSdpa(problem, tensors, options);
 }
 
 }  // namespace attest::reference

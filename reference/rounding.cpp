@@ -87,7 +87,7 @@ double Gamma(double n, double u) {
   return nu < 1 ? std::fmin(nu / (1 - nu), kNoBound) : kNoBound;
 }
 
-Rounding RoundingOf(const attest_contract& contract, int32_t dtype) {
+Rounding RoundingOf(const attest_contract& contract, int32_t dtype, int32_t op) {
   CheckContract(contract);
   const int32_t io = FormatOfDtype(dtype);
   const int32_t p_format =
@@ -102,6 +102,10 @@ Rounding RoundingOf(const attest_contract& contract, int32_t dtype) {
       contract.exp_relative_error > 0 ? contract.exp_relative_error : 4 * rounding.u_acc;
   rounding.eta_p = HalfLeastSubnormal(p_format);
   rounding.eta_out = HalfLeastSubnormal(io);
+  if (op != ATTEST_OP_SELF_ATTENTION) return rounding;
+  rounding.u_store = ExtraRoundoff(contract.projections, rounding.u_acc);
+  if (rounding.u_store > 0) rounding.eta_store = HalfLeastSubnormal(contract.projections);
+  rounding.u_inner = ExtraRoundoff(contract.operands, std::fmax(rounding.u_store, rounding.u_acc));
   return rounding;
 }
 

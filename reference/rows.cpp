@@ -34,18 +34,34 @@ std::vector<int64_t> EdgeRows(int64_t length) {
 
 }  // namespace
 
+int64_t OutputHeads(const attest_problem& problem) {
+  const bool mapped = problem.op == ATTEST_OP_SELF_ATTENTION && problem.has_output_projection != 0;
+  return mapped ? 1 : problem.q_num_heads;
+}
+
+int64_t OutputColumns(const attest_problem& problem) {
+  const bool mapped = problem.op == ATTEST_OP_SELF_ATTENTION && problem.has_output_projection != 0;
+  return mapped ? problem.hidden_size : problem.v_head_size;
+}
+
 int64_t RowCount(const attest_problem& problem) {
-  return problem.batch_size * problem.q_num_heads * problem.q_sequence_length;
+  return problem.batch_size * OutputHeads(problem) * problem.q_sequence_length;
 }
 
 int64_t RowCost(const attest_problem& problem) {
-  return problem.kv_sequence_length * (problem.head_size + problem.v_head_size);
+  const int64_t pairs = problem.kv_sequence_length * (problem.head_size + problem.v_head_size);
+  if (problem.op != ATTEST_OP_SELF_ATTENTION) return pairs;
+  const int64_t heads = problem.q_num_heads / OutputHeads(problem);
+  const int64_t map = problem.hidden_size * heads * problem.head_size;
+  const int64_t output_map =
+      problem.has_output_projection != 0 ? problem.hidden_size * heads * problem.v_head_size : 0;
+  return heads * pairs + map + output_map;
 }
 
 std::vector<int64_t> SampleRows(const attest_problem& problem, int64_t count, uint64_t seed) {
   const int64_t total = RowCount(problem);
   const int64_t length = problem.q_sequence_length;
-  const int64_t heads = problem.batch_size * problem.q_num_heads;
+  const int64_t heads = problem.batch_size * OutputHeads(problem);
   std::vector<int64_t> rows;
   if (count >= total) {
     for (int64_t row = 0; row < total; ++row) rows.push_back(row);

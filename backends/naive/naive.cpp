@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The worked example: sdpa as abi.h words it, one query row at a time, in plain loops. Every io
-// type, mask, window, length, layout and output. f16 and bf16 are widened on load, everything is
-// computed in f32 (f64 in f64) and rounded once on store. Memory O(L) a thread. Not fast: no
-// blocking, dot products as the compiler leaves them.
+// The worked example: sdpa as abi.h words it, one query row at a time, in plain loops, and the
+// layer as linear maps around it. Every io type, mask, window, length, layout, structure and
+// output. f16 and bf16 are widened on load, everything is computed in f32 (f64 in f64) and rounded
+// on store: the output, and in the layer what its parts hand to one another. Memory O(L) a thread.
+// Not fast: no blocking, dot products as the compiler leaves them.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -15,8 +16,10 @@
 
 #include "attest/backend.hpp"
 #include "attest/half.hpp"
+#include "attest/layer_plan.hpp"
 #include "attest/sdpa.hpp"
 #include "attest/thread_pool.hpp"
+#include "linear.h"
 
 namespace {
 
@@ -40,18 +43,7 @@ class NaivePlan : public attest::Plan {
     return threads * sizeof(Real) * (problem.kv_sequence_length + problem.v_head_size);
   }
 
-  void Bind(attest::Tensors tensors) override {
-    q_ = attest::GetTensor(tensors, ATTEST_ROLE_Q);
-    k_ = attest::GetTensor(tensors, ATTEST_ROLE_K);
-    v_ = attest::GetTensor(tensors, ATTEST_ROLE_V);
-    out_ = attest::GetTensor(tensors, ATTEST_ROLE_OUT);
-    if (problem_.attn_mask != ATTEST_MASK_NONE)
-      mask_ = attest::GetTensor(tensors, ATTEST_ROLE_MASK);
-    if (problem_.has_kv_lengths) lengths_ = attest::GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
-    if (problem_.outputs & ATTEST_OUTPUT_LSE) lse_ = attest::GetTensor(tensors, ATTEST_ROLE_LSE);
-    if (problem_.outputs & ATTEST_OUTPUT_WEIGHTS)
-      weights_ = attest::GetTensor(tensors, ATTEST_ROLE_WEIGHTS);
-  }
+  void Bind(attest::Tensors tensors) override { bound_ = attest::BindSdpa(problem_, tensors); }
 
   void Run() override {
     const int64_t length = problem_.q_sequence_length;
@@ -75,7 +67,7 @@ class NaivePlan : public attest::Plan {
   void ComputeRow(int64_t b, int64_t h, int64_t i, Scratch& scratch) const {
     const int64_t kv_head = h / (problem_.q_num_heads / problem_.kv_num_heads);
     const attest::KeySpan keys =
-        attest::VisibleKeys(problem_, attest::KvLength(problem_, &lengths_, b), i);
+        attest::VisibleKeys(problem_, attest::KvLength(problem_, &bound_.lengths, b), i);
     Real max = kMinusInfinity;
     for (int64_t j = keys.begin; j < keys.end; ++j) {
       const Real score = Score(b, h, i, kv_head, j);
@@ -89,9 +81,9 @@ class NaivePlan : public attest::Plan {
       const bool seen = scratch.scores[j] != kMinusInfinity;
       const Real p = scratch.scores[j] = seen ? std::exp(scratch.scores[j] - max) : Real{0};
       sum += p;
-      const Io* v = attest::RowOf<Io>(v_, b, kv_head, j);
+      const Io* v = attest::RowOf<Io>(bound_.v, b, kv_head, j);
       for (int64_t c = 0; seen && c < problem_.v_head_size; ++c)
-        scratch.output[c] += p * Widen(v[c * v_.strides[3]]);
+        scratch.output[c] += p * Widen(v[c * bound_.v.strides[3]]);
     }
     Store(b, h, i, keys, max, sum, scratch);
   }
@@ -100,15 +92,17 @@ class NaivePlan : public attest::Plan {
   Real Score(int64_t b, int64_t h, int64_t i, int64_t kv_head, int64_t j) const {
     Real bias = 0;
     if (problem_.attn_mask == ATTEST_MASK_BOOLEAN)
-      bias = attest::RowOf<uint8_t>(mask_, b, h, i)[j * mask_.strides[3]] ? 0 : kMinusInfinity;
+      bias = attest::RowOf<uint8_t>(bound_.mask, b, h, i)[j * bound_.mask.strides[3]]
+                 ? 0
+                 : kMinusInfinity;
     if (problem_.attn_mask == ATTEST_MASK_ADDITIVE)
-      bias = Widen(attest::RowOf<Io>(mask_, b, h, i)[j * mask_.strides[3]]);
+      bias = Widen(attest::RowOf<Io>(bound_.mask, b, h, i)[j * bound_.mask.strides[3]]);
     if (bias == kMinusInfinity) return bias;
-    const Io* q = attest::RowOf<Io>(q_, b, h, i);
-    const Io* k = attest::RowOf<Io>(k_, b, kv_head, j);
+    const Io* q = attest::RowOf<Io>(bound_.q, b, h, i);
+    const Io* k = attest::RowOf<Io>(bound_.k, b, kv_head, j);
     Real dot = 0;
     for (int64_t c = 0; c < problem_.head_size; ++c)
-      dot += Widen(q[c * q_.strides[3]]) * Widen(k[c * k_.strides[3]]);
+      dot += Widen(q[c * bound_.q.strides[3]]) * Widen(k[c * bound_.k.strides[3]]);
     const Real softcap = static_cast<Real>(problem_.softcap);
     const Real score = static_cast<Real>(problem_.scale) * dot;
     return (softcap > 0 ? softcap * std::tanh(score / softcap) : score) + bias;
@@ -118,23 +112,24 @@ class NaivePlan : public attest::Plan {
   void Store(int64_t b, int64_t h, int64_t i, attest::KeySpan keys, Real max, Real sum,
              const Scratch& scratch) const {
     const bool dead = max == kMinusInfinity;
-    Io* out = attest::RowOf<Io>(out_, b, h, i);
+    Io* out = attest::RowOf<Io>(bound_.out, b, h, i);
     for (int64_t c = 0; c < problem_.v_head_size; ++c)
-      attest::Narrow(dead ? Real{0} : scratch.output[c] / sum, &out[c * out_.strides[3]]);
+      attest::Narrow(dead ? Real{0} : scratch.output[c] / sum, &out[c * bound_.out.strides[3]]);
     if (problem_.outputs & ATTEST_OUTPUT_LSE)
-      *attest::RowOf<Real>(lse_, b, h, i) = dead ? kMinusInfinity : max + std::log(sum);
+      *attest::RowOf<Real>(bound_.lse, b, h, i) = dead ? kMinusInfinity : max + std::log(sum);
     if (!(problem_.outputs & ATTEST_OUTPUT_WEIGHTS)) return;
-    Io* weights = attest::RowOf<Io>(weights_, b, h, i);
+    Io* weights = attest::RowOf<Io>(bound_.weights, b, h, i);
     for (int64_t j = 0; j < problem_.kv_sequence_length; ++j) {
       const bool zero = dead || j < keys.begin || j >= keys.end;
-      attest::Narrow(zero ? Real{0} : scratch.scores[j] / sum, &weights[j * weights_.strides[3]]);
+      attest::Narrow(zero ? Real{0} : scratch.scores[j] / sum,
+                     &weights[j * bound_.weights.strides[3]]);
     }
   }
 
   const attest_problem problem_;
   attest::ThreadPool& pool_;
   std::vector<Scratch> scratch_;
-  attest_tensor q_{}, k_{}, v_{}, out_{}, mask_{}, lengths_{}, lse_{}, weights_{};
+  attest::SdpaTensors bound_{};
 };
 
 class NaiveBackend : public attest::Backend {
@@ -153,33 +148,47 @@ class NaiveBackend : public attest::Backend {
     attest::Contract contract;  // exp: within the default, the C library's is under 1 ulp
     contract.accumulate = dtype == ATTEST_F64 ? ATTEST_FORMAT_F64 : ATTEST_FORMAT_F32;
     contract.flags = ATTEST_CONTRACT_MASKED_NAN_SAFE;
+    if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
+    if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
     return contract;
   }
   std::optional<std::string> WhyUnsupported(const attest::Request& request) override {
-    if (request.problem.op != ATTEST_OP_SDPA) return "naive computes sdpa only";
-    return std::nullopt;
+    const int32_t op = request.problem.op;
+    if (op == ATTEST_OP_SDPA || op == ATTEST_OP_SELF_ATTENTION) return std::nullopt;
+    return "naive computes sdpa and self_attention only";
   }
   attest::Workspace WorkspaceOf(const attest::Request& request) override {
-    const bool f64 = request.problem.dtype == ATTEST_F64;
-    return {f64 ? NaivePlan<double>::BytesOf(request.problem, pool_->threads())
-                : NaivePlan<float>::BytesOf(request.problem, pool_->threads()),
-            0};
+    const attest_problem& p = request.problem;
+    const bool layer = p.op == ATTEST_OP_SELF_ATTENTION;
+    const uint64_t rows = p.dtype == ATTEST_F64 ? NaivePlan<double>::BytesOf(p, pool_->threads())
+                                                : NaivePlan<float>::BytesOf(p, pool_->threads());
+    return {rows + (layer ? attest::LayerPlan::BytesOf(p) : 0), 0};
   }
   std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
     switch (request.problem.dtype) {
       case ATTEST_F32:
-        return std::make_unique<NaivePlan<float>>(request.problem, *pool_);
+        return Make<float>(request);
       case ATTEST_F16:
-        return std::make_unique<NaivePlan<attest::Half>>(request.problem, *pool_);
+        return Make<attest::Half>(request);
       case ATTEST_BF16:
-        return std::make_unique<NaivePlan<attest::Bfloat16>>(request.problem, *pool_);
+        return Make<attest::Bfloat16>(request);
       case ATTEST_F64:
-        return std::make_unique<NaivePlan<double>>(request.problem, *pool_);
+        return Make<double>(request);
     }
     throw attest::Unsupported(kTypes);
   }
 
  private:
+  template <typename Io>
+  std::unique_ptr<attest::Plan> Make(const attest::Request& request) {
+    const auto sdpa = [this](const attest::Request& inside) {
+      return std::make_unique<NaivePlan<Io>>(inside.problem, *pool_);
+    };
+    if (request.problem.op == ATTEST_OP_SDPA) return sdpa(request);
+    const auto linear = [this](const attest::LinearMap& map) { naive::Linear<Io>(map, *pool_); };
+    return std::make_unique<attest::LayerPlan>(request, sdpa, linear, "plain loops");
+  }
+
   static constexpr const char* kTypes = "naive knows the io types f32, f16, bf16 and f64";
   std::unique_ptr<attest::ThreadPool> pool_;
 };

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <stdexcept>
 #include <thread>
 
@@ -97,25 +98,36 @@ double Range(const Source& s, const Position& at, int32_t role) {
   return s.Normal(at) * (IsValue(role) ? 0x1p18 : 1);
 }
 
+// What a kind is for self_attention, whose Q, K and V are no inputs: the values of X, and factors
+// of the weights and biases that make Q and K, and V.
+struct LayerKind {
+  Generator x = nullptr;  // nullptr: no such kind
+  double queries = 1, values = 1;
+};
+
 struct Kind {
   const char* name;
   const char* description;
   Generator value;
+  LayerKind layer = {};
 };
 // f16 cannot hold 2^18: `range` uses what the type can (see FillInput).
 constexpr std::array<Kind, 12> kKinds = {{
     {"cancelling", "V in pairs of opposite sign", Cancelling},
     {"constant_v", "every row of V the same: the output is that row", ConstantV},
     {"falling", "scores fall along the keys: the running maximum never changes", Falling},
-    {"large_scores", "Q and K x 10: scores of about 100", LargeScores},
-    {"normal", "standard normal values (sum of 12 uniform integers)", NormalKind},
+    {"large_scores", "Q and K x 10: scores of about 100", LargeScores, {NormalKind, 10, 1}},
+    {"normal",
+     "standard normal values (sum of 12 uniform integers)",
+     NormalKind,
+     {NormalKind, 1, 1}},
     {"offset_v", "V around 100", OffsetV},
-    {"peaky", "Q and K x 3: nearly one-hot weights", Peaky},
-    {"range", "V x 2^18 (2^8 in f16)", Range},
+    {"peaky", "Q and K x 3: nearly one-hot weights", Peaky, {NormalKind, 3, 1}},
+    {"range", "V x 2^18 (2^8 in f16)", Range, {NormalKind, 1, 0x1p18}},
     {"rising", "scores rise along the keys: the running maximum changes at every key", Rising},
-    {"tiny", "everything x 2^-10", Tiny},
-    {"uniform01", "uniform in [0, 1)", Uniform01},
-    {"uniform11", "uniform in [-1, 1)", Uniform11},
+    {"tiny", "everything x 2^-10", Tiny, {Tiny, 1, 1}},
+    {"uniform01", "uniform in [0, 1)", Uniform01, {Uniform01, 1, 1}},
+    {"uniform11", "uniform in [-1, 1)", Uniform11, {Uniform11, 1, 1}},
 }};
 
 const Kind& FindKind(std::string_view name) {
@@ -140,12 +152,32 @@ void StoreAny(const attest_tensor& tensor, int64_t offset, double value) {
     StoreElement(tensor.data, tensor.dtype, offset, value);
 }
 
+bool IsBias(int32_t role) { return role >= ATTEST_ROLE_BQ && role <= ATTEST_ROLE_BO; }
+
+// Weights of standard deviation 1 / sqrt(inputs), so that what comes out of a map is as large as
+// what went in (nn.Linear starts with a third of that variance); biases of half that size, so that
+// one that is forgotten shows.
+double LayerValue(const attest_problem& problem, const attest_tensor& tensor, const Kind& kind,
+                  const Source& source, const Position& at) {
+  constexpr double kBias = 0.5;
+  const int32_t role = tensor.role;
+  if (role == ATTEST_ROLE_X || role == ATTEST_ROLE_X_KV) return kind.layer.x(source, at, role);
+  const bool of_values = role == ATTEST_ROLE_WV || role == ATTEST_ROLE_BV;
+  const bool of_output = role == ATTEST_ROLE_WO || role == ATTEST_ROLE_BO;
+  double factor = of_values ? kind.layer.values : of_output ? 1 : kind.layer.queries;
+  if (of_values && kind.value == Range && problem.dtype == ATTEST_F16) factor *= 0x1p-10;
+  const double size =
+      IsBias(role) ? kBias : 1 / std::sqrt(static_cast<double>(tensor.shape[tensor.rank - 1]));
+  return factor * size * source.Normal(at);
+}
+
 double ValueOf(const attest_problem& problem, const attest_tensor& tensor, const Kind& kind,
                const Source& source, const Position& at) {
   if (tensor.role == ATTEST_ROLE_MASK) return MaskValue(source, at, tensor.dtype);
   if (tensor.role == ATTEST_ROLE_KV_LENGTHS)
     return 1 + static_cast<double>(HashBits(source.seed, source.stream, at.index) %
                                    static_cast<uint64_t>(problem.kv_sequence_length));
+  if (problem.op == ATTEST_OP_SELF_ATTENTION) return LayerValue(problem, tensor, kind, source, at);
   const double value = kind.value(source, at, tensor.role);
   return kind.value == Range && problem.dtype == ATTEST_F16 && IsValue(tensor.role)
              ? value * 0x1p-10
@@ -188,6 +220,8 @@ std::vector<std::string> DataKinds() {
   for (const Kind& kind : kKinds) names.emplace_back(kind.name);
   return names;
 }
+
+bool IsLayerKind(std::string_view kind) { return FindKind(kind).layer.x != nullptr; }
 
 std::string_view DataKindDescription(std::string_view kind) { return FindKind(kind).description; }
 

@@ -18,6 +18,8 @@ namespace attest {
 // Data kinds, alphabetical. What each does: inputs.cpp's table; `attest run --help` prints it.
 std::vector<std::string> DataKinds();
 std::string_view DataKindDescription(std::string_view kind);
+// Whether self_attention has it: those that are made by values of K or V alone it has not.
+bool IsLayerKind(std::string_view kind);
 
 // 64 well-mixed bits of (seed, stream, position): two rounds of a 64-bit finaliser (multiply,
 // xor-shift), the second keyed by stream and seed. In the header, for the loops it is inlined into.

@@ -48,6 +48,49 @@ void CheckOptions(const attest_problem& p) {
                       p.left_window_size, p.right_window_size));
 }
 
+void CheckStructure(const attest_problem& p) {
+  if (p.structure == ATTEST_STRUCTURE_TIED_QK)
+    Require(p.kv_num_heads == p.q_num_heads,
+            fmt::format("tied_qk makes K with Q's weights: kv_num_heads is {}, but must be "
+                        "q_num_heads, which is {}",
+                        p.kv_num_heads, p.q_num_heads));
+  if (p.structure != ATTEST_STRUCTURE_PARAMETER_FREE) return;
+  Require(p.has_bias == 0 && p.has_output_projection == 0,
+          "parameter_free has neither biases nor an output projection: leave --bias and --out-proj "
+          "at 0");
+  Require(p.kv_num_heads == p.q_num_heads && p.v_head_size == p.head_size,
+          "parameter_free has Q = K = V = X: kv-heads must be heads, and v-head-size head-size");
+  Require(p.hidden_size == p.q_num_heads * p.head_size,
+          fmt::format("parameter_free takes heads from X as they lie: hidden_size is {}, but must "
+                      "be q_num_heads x head_size = {} x {} = {}",
+                      p.hidden_size, p.q_num_heads, p.head_size, p.q_num_heads * p.head_size));
+}
+
+void CheckLayer(const attest_problem& p) {
+  RequirePositive("hidden_size", p.hidden_size);
+  Require(p.is_cross != 0 || p.kv_sequence_length == p.q_sequence_length,
+          fmt::format("kv_sequence_length is {}, but must be q_sequence_length, which is {}, where "
+                      "K and V come from X: cross-attention has X_KV",
+                      p.kv_sequence_length, p.q_sequence_length));
+  CheckStructure(p);
+}
+
+// Multiply-adds of the layer's linear maps; one that is not needed is not counted.
+double MapWork(const attest_problem& p) {
+  if (p.structure == ATTEST_STRUCTURE_PARAMETER_FREE) return 0;
+  const auto batch = static_cast<double>(p.batch_size), hidden = static_cast<double>(p.hidden_size);
+  const double queries = batch * static_cast<double>(p.q_sequence_length);
+  const double keys = batch * static_cast<double>(p.kv_sequence_length);
+  const auto width = [](int64_t heads, int64_t size) { return static_cast<double>(heads * size); };
+  const bool pool = p.structure == ATTEST_STRUCTURE_MEAN_POOL;
+  const bool same = p.structure == ATTEST_STRUCTURE_TIED_QK && p.is_cross == 0;  // K is Q
+  double work = keys * hidden * width(p.kv_num_heads, p.v_head_size);
+  if (!pool) work += queries * hidden * width(p.q_num_heads, p.head_size);
+  if (!pool && !same) work += keys * hidden * width(p.kv_num_heads, p.head_size);
+  if (p.has_output_projection != 0) work += queries * hidden * width(p.q_num_heads, p.v_head_size);
+  return work;
+}
+
 }  // namespace
 
 attest_problem DefaultProblem() {
@@ -67,6 +110,7 @@ void ResolveProblem(attest_problem& problem) {
   CheckSizes(problem);
   if (problem.scale == 0) problem.scale = 1 / std::sqrt(static_cast<double>(problem.head_size));
   CheckOptions(problem);
+  if (problem.op == ATTEST_OP_SELF_ATTENTION) CheckLayer(problem);
 }
 
 std::string_view CausalAlignment(const attest_problem& problem) {
@@ -77,12 +121,18 @@ std::string_view CausalAlignment(const attest_problem& problem) {
 }
 
 Work WorkOf(const attest_problem& p, std::span<const attest_tensor* const> tensors) {
-  const double per_pair = 2.0 * static_cast<double>(p.head_size + p.v_head_size);
+  const bool layer = p.op == ATTEST_OP_SELF_ATTENTION;
+  const bool scored = !layer || p.structure != ATTEST_STRUCTURE_MEAN_POOL;
+  const double per_pair = 2.0 * static_cast<double>((scored ? p.head_size : 0) + p.v_head_size);
   Work work;
   work.flops = per_pair * static_cast<double>(reference::CountVisiblePairs(p, tensors));
   work.flops_unmasked =
       per_pair * static_cast<double>(p.batch_size) * static_cast<double>(p.q_num_heads) *
       static_cast<double>(p.q_sequence_length) * static_cast<double>(p.kv_sequence_length);
+  if (layer) {
+    work.flops += 2 * MapWork(p);
+    work.flops_unmasked += 2 * MapWork(p);
+  }
   for (const attest_tensor* tensor : tensors)
     work.bytes_min += static_cast<double>(StoredElements(*tensor) * DtypeBytes(tensor->dtype));
   return work;

@@ -24,6 +24,7 @@ void ResolveProblem(attest_problem& problem);
 std::string_view CausalAlignment(const attest_problem& problem);
 
 struct Work {
+  // self_attention adds 2 multiply-adds of its linear maps; mean_pool has no head_size term.
   double flops = 0;           // 2 visible pairs (head_size + v_head_size)
   double flops_unmasked = 0;  // 2 B H Lq Lk (head_size + v_head_size)
   double bytes_min = 0;       // every input read once and every output written once

@@ -23,9 +23,8 @@ struct AxisInfo {
   std::string description;  // with the words or the range it takes, and the default
 };
 // Every axis, in the order of the help text: seq kv-len heads kv-heads head-size v-head-size batch
-// causal window softcap scale mask mask-shape kv-lengths dtype op layout lse weights data (later:
-// structure, hidden,
-// ...).
+// op hidden structure bias out-proj cross causal window softcap scale mask mask-shape kv-lengths
+// dtype layout lse weights data.
 const std::vector<AxisInfo>& AllAxes();
 
 // "128,512" / "128-4096*2" / "1024-4096+512" -> numbers. Throws std::invalid_argument that says

@@ -7,6 +7,8 @@
 #include <initializer_list>
 #include <stdexcept>
 
+#include "reference/oracle.h"
+
 namespace attest {
 namespace {
 
@@ -80,25 +82,42 @@ attest_tensor MaskTensor(const attest_problem& p, Layout layout, MaskShape shape
                  {3, 2, 1, 0}, {by_batch, by_head, by_row, true}, IsPadded(layout) ? kRowGap : 0);
 }
 
-void AddProjections(std::vector<attest_tensor>& tensors, const attest_problem& p) {
+// Row-major, gaps behind rows where the layout is padded.
+attest_tensor RowMajor(int32_t role, int32_t dtype, Layout layout,
+                       std::initializer_list<int64_t> shape) {
+  attest_tensor tensor = Dense(role, dtype, shape);
+  if (!IsPadded(layout)) return tensor;
+  int64_t stride = 1;
+  for (int axis = tensor.rank - 1; axis >= 0; --axis) {
+    tensor.strides[axis] = stride;
+    stride = CheckedMultiply(stride, tensor.shape[axis]) + kRowGap;
+  }
+  tensor.extent_bytes = static_cast<uint64_t>(
+      CheckedMultiply(ExtentElements(tensor), static_cast<int64_t>(DtypeBytes(dtype))));
+  return tensor;
+}
+
+// X, X_KV, weights and biases that the layer's structure has (abi.h, attest_problem).
+void AddProjections(std::vector<attest_tensor>& tensors, const attest_problem& p, Layout layout) {
   const int64_t q_rows = p.q_num_heads * p.head_size, k_rows = p.kv_num_heads * p.head_size;
   const int64_t v_rows = p.kv_num_heads * p.v_head_size, o_columns = p.q_num_heads * p.v_head_size;
-  auto add = [&](int32_t role, std::initializer_list<int64_t> shape) {
-    tensors.push_back(Dense(role, p.dtype, shape));
+  const bool has_v = p.structure != ATTEST_STRUCTURE_PARAMETER_FREE;
+  const bool has_q = has_v && p.structure != ATTEST_STRUCTURE_MEAN_POOL;
+  const bool has_k = has_q && p.structure != ATTEST_STRUCTURE_TIED_QK;
+  auto add = [&](bool is_there, int32_t role, std::initializer_list<int64_t> shape) {
+    if (is_there) tensors.push_back(RowMajor(role, p.dtype, layout, shape));
   };
-  add(ATTEST_ROLE_X, {p.batch_size, p.q_sequence_length, p.hidden_size});
-  if (p.is_cross) add(ATTEST_ROLE_X_KV, {p.batch_size, p.kv_sequence_length, p.hidden_size});
-  if (p.structure != ATTEST_STRUCTURE_PARAMETER_FREE) {
-    add(ATTEST_ROLE_WQ, {q_rows, p.hidden_size});
-    if (p.structure != ATTEST_STRUCTURE_TIED_QK) add(ATTEST_ROLE_WK, {k_rows, p.hidden_size});
-    add(ATTEST_ROLE_WV, {v_rows, p.hidden_size});
-  }
-  if (p.has_output_projection) add(ATTEST_ROLE_WO, {p.hidden_size, o_columns});
-  if (!p.has_bias) return;
-  add(ATTEST_ROLE_BQ, {q_rows});
-  add(ATTEST_ROLE_BK, {k_rows});
-  add(ATTEST_ROLE_BV, {v_rows});
-  if (p.has_output_projection) add(ATTEST_ROLE_BO, {p.hidden_size});
+  const bool has_bias = p.has_bias != 0, has_o = p.has_output_projection != 0;
+  add(true, ATTEST_ROLE_X, {p.batch_size, p.q_sequence_length, p.hidden_size});
+  add(p.is_cross != 0, ATTEST_ROLE_X_KV, {p.batch_size, p.kv_sequence_length, p.hidden_size});
+  add(has_q, ATTEST_ROLE_WQ, {q_rows, p.hidden_size});
+  add(has_k, ATTEST_ROLE_WK, {k_rows, p.hidden_size});
+  add(has_v, ATTEST_ROLE_WV, {v_rows, p.hidden_size});
+  add(has_o, ATTEST_ROLE_WO, {p.hidden_size, o_columns});
+  add(has_q && has_bias, ATTEST_ROLE_BQ, {q_rows});
+  add(has_k && has_bias, ATTEST_ROLE_BK, {k_rows});
+  add(has_v && has_bias, ATTEST_ROLE_BV, {v_rows});
+  add(has_o && has_bias, ATTEST_ROLE_BO, {p.hidden_size});
 }
 
 }  // namespace
@@ -118,12 +137,13 @@ std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layou
   if (p.attn_mask != ATTEST_MASK_NONE) tensors.push_back(MaskTensor(p, layout, mask_shape));
   if (p.has_kv_lengths)
     tensors.push_back(Dense(ATTEST_ROLE_KV_LENGTHS, ATTEST_I64, {p.batch_size}));
-  if (layer) AddProjections(tensors, p);
+  if (layer) AddProjections(tensors, p, layout);
   if (!layer) {
     tensors.push_back(heads(ATTEST_ROLE_OUT, p.q_num_heads, p.q_sequence_length, p.v_head_size));
   } else {
     const int64_t width = p.has_output_projection ? p.hidden_size : p.q_num_heads * p.v_head_size;
-    tensors.push_back(Dense(ATTEST_ROLE_OUT, p.dtype, {p.batch_size, p.q_sequence_length, width}));
+    tensors.push_back(
+        RowMajor(ATTEST_ROLE_OUT, p.dtype, layout, {p.batch_size, p.q_sequence_length, width}));
   }
   const int32_t lse_type = p.dtype == ATTEST_F64 ? ATTEST_F64 : ATTEST_F32;
   if (p.outputs & ATTEST_OUTPUT_LSE)
@@ -134,6 +154,21 @@ std::vector<attest_tensor> DescribeTensors(const attest_problem& p, Layout layou
                             IsPadded(layout) ? Layout::kBnshPadded : Layout::kBnsh, p.batch_size,
                             p.q_num_heads, p.q_sequence_length, p.kv_sequence_length));
   return tensors;
+}
+
+attest_tensor OutputRows(const attest_problem& problem, const attest_tensor& out) {
+  if (problem.op != ATTEST_OP_SELF_ATTENTION) return out;
+  attest_tensor rows = out;
+  const int64_t heads = reference::OutputHeads(problem), columns = out.shape[2] / heads;
+  const int64_t shape[] = {out.shape[0], heads, out.shape[1], columns};
+  const int64_t strides[] = {out.strides[0], columns * out.strides[2], out.strides[1],
+                             out.strides[2]};
+  rows.rank = 4;
+  for (int axis = 0; axis < 4; ++axis) {
+    rows.shape[axis] = shape[axis];
+    rows.strides[axis] = strides[axis];
+  }
+  return rows;
 }
 
 int64_t ExtentElements(const attest_tensor& tensor) {

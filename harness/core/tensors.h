@@ -14,10 +14,15 @@
 namespace attest {
 
 // The tensors of a problem in role order, inputs first; Q, K, V and OUT lie in memory as `layout`
-// says, and where it is padded, rows of MASK and WEIGHTS have gaps behind them, too. Throws
-// std::invalid_argument where sizes overflow 63 bits.
+// says, and where it is padded, rows of all others but biases and lengths have gaps behind them,
+// too; self_attention has its tensors row-major. Throws std::invalid_argument where sizes overflow
+// 63 bits.
 std::vector<attest_tensor> DescribeTensors(const attest_problem& problem, Layout layout,
                                            MaskShape mask_shape = MaskShape::kShared);
+
+// OUT as rows that are compared one by one, [B, OutputHeads, Lq, OutputColumns]
+// (reference/oracle.h): sdpa's as it is, that of self_attention as a view of the same memory.
+attest_tensor OutputRows(const attest_problem& problem, const attest_tensor& out);
 
 // Elements from the first to the end of the last, by shape and strides.
 int64_t ExtentElements(const attest_tensor& tensor);

@@ -18,9 +18,7 @@
 namespace attest::judge {
 namespace {
 
-bool IsProbed(int32_t role) {
-  return role == ATTEST_ROLE_Q || role == ATTEST_ROLE_K || role == ATTEST_ROLE_V;
-}
+bool IsLayer(const CellData& data) { return data.cell.problem.op == ATTEST_OP_SELF_ATTENTION; }
 
 // Room for a tensor. What lies around an input is a NaN: whoever reads it will show it.
 Buffer PoisonedBuffer(attest_tensor& tensor, Alignment alignment) {
@@ -93,8 +91,8 @@ reference::Answer AnswerOf(const CellData& data, int set, double budget, unsigne
     options.rows =
         reference::SampleRows(problem, std::max<int64_t>(64, static_cast<int64_t>(affordable)),
                               data.cell.seed + static_cast<uint64_t>(set));
-  options.sensitivity = RowsErrIndependently(data.cell.data);
-  return reference::ComputeSdpa(problem, Pointers(tensors), options);
+  options.sensitivity = !IsLayer(data) && RowsErrIndependently(data.cell.data);
+  return reference::ComputeAnswer(problem, Pointers(tensors), options);
 }
 
 // The answer less the part of it that a common relative error of all scores would change (the
@@ -115,6 +113,7 @@ std::vector<double> LeanDirection(const reference::Answer& answer) {
 
 // Greatest minus least value of each column of V; where a column is constant, its magnitude.
 std::vector<double> ValueRanges(const CellData& data) {
+  if (IsLayer(data)) return data.answers[0].value_ranges;
   const auto tensors = InputTensors(data, 0);
   const auto found = std::find_if(tensors.begin(), tensors.end(),
                                   [](const attest_tensor& t) { return t.role == ATTEST_ROLE_V; });
@@ -149,11 +148,11 @@ void AddProbeInput(CellData& data, size_t tensor, const ProbeCall& call) {
 }
 
 // Inputs: two sets at two alignments each, or one; Q, K and V also a set for the needle, Q and V
-// two for counting.
+// two for counting; so do the layer's inputs, whose probes are made of all of them.
 double CopiesOf(int32_t role, size_t hosts, bool single_set) {
   if (IsOutput(role)) return static_cast<double>(hosts);
   const double sets = single_set ? 1 : 4;
-  if (!IsProbed(role)) return sets;
+  if (role == ATTEST_ROLE_MASK || role == ATTEST_ROLE_KV_LENGTHS) return sets;
   return sets + (role == ATTEST_ROLE_K ? 1 : 3);
 }
 
@@ -169,7 +168,7 @@ void AddProbes(CellData& data, unsigned threads) {
                            first ? Alignment::kEnd : Alignment::kStart};
       data.probe_calls.push_back(call);
       for (size_t tensor = 0; tensor < data.tensors.size(); ++tensor)
-        if (IsProbed(data.tensors[tensor].role)) AddProbeInput(data, tensor, call);
+        AddProbeInput(data, tensor, call);
     }
 }
 

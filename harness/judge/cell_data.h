@@ -68,10 +68,11 @@ struct CellData {
   std::vector<InputBuffer> inputs;
   std::vector<reference::Rounding> roundings;
   reference::Answer answers[2];            // one per input set; bounds in the order of `roundings`
-  std::vector<double> lean_directions[2];  // [rows, v_head_size]; empty = along the answer itself
+  std::vector<double> lean_directions[2];  // [rows, OutputColumns]; empty = along the answer itself
   PlainRun plain[2];                       // of the answers' rows; empty unless asked for
-  std::vector<double> value_ranges;  // [v_head_size]: greatest minus least V of the column, set 0
-  int sets = 2;                      // of inputs; 1: a single one, at kStart only
+  // [OutputColumns]: greatest minus least V of the column, set 0; of self_attention the answer's
+  std::vector<double> value_ranges;
+  int sets = 2;  // of inputs; 1: a single one, at kStart only
   Work work;
   std::vector<std::unique_ptr<Probe>> probes;
   std::vector<ProbeCall> probe_calls;

@@ -23,9 +23,9 @@ struct Row {
 };
 
 Row RowOf(const attest_problem& problem, int64_t number) {
-  const int64_t heads = number / problem.q_sequence_length;
-  return {heads / problem.q_num_heads, heads % problem.q_num_heads,
-          number % problem.q_sequence_length};
+  const int64_t group = number / problem.q_sequence_length;
+  const int64_t heads = reference::OutputHeads(problem);
+  return {group / heads, group % heads, number % problem.q_sequence_length};
 }
 
 int64_t RowOffset(const attest_tensor& tensor, const Row& row) {
@@ -140,10 +140,11 @@ class Figures {
   double probabilistic_ = 0, ulp_ = 0, squared_error_ = 0, squared_ = 0;
 };
 
-Comparison CompareOut(const CellData& data, int set, size_t rounding, const attest_tensor& out) {
+Comparison CompareOut(const CellData& data, int set, size_t rounding, const attest_tensor& tensor) {
   const reference::Answer& answer = data.answers[set];
   Figures figures(data, set, rounding);
-  const int64_t columns = data.cell.problem.v_head_size;
+  const attest_tensor out = OutputRows(data.cell.problem, tensor);
+  const int64_t columns = reference::OutputColumns(data.cell.problem);
   for (size_t r = 0; r < answer.rows.size(); ++r) {
     const Row row = RowOf(data.cell.problem, answer.rows[r]);
     const int64_t offset = RowOffset(out, row);
@@ -160,10 +161,12 @@ std::string CompareExtra(const CellData& data, const reference::Answer& answer,
                          const std::vector<double>& expected, const std::vector<double>& bound,
                          const attest_tensor& tensor) {
   const auto columns = static_cast<int64_t>(tensor.role == ATTEST_ROLE_LSE ? 1 : tensor.shape[3]);
-  for (size_t r = 0; r < answer.rows.size(); ++r) {
-    const Row row = RowOf(data.cell.problem, answer.rows[r]);
+  const int64_t heads = data.cell.problem.q_num_heads / reference::OutputHeads(data.cell.problem);
+  for (size_t n = 0; n < answer.rows.size() * static_cast<size_t>(heads); ++n) {
+    Row row = RowOf(data.cell.problem, answer.rows[n / static_cast<size_t>(heads)]);
+    row.head = row.head * heads + static_cast<int64_t>(n) % heads;
     for (int64_t c = 0; c < columns; ++c) {
-      const size_t at = r * static_cast<size_t>(columns) + static_cast<size_t>(c);
+      const size_t at = n * static_cast<size_t>(columns) + static_cast<size_t>(c);
       const double got =
           LoadElement(tensor.data, tensor.dtype,
                       RowOffset(tensor, row) + (columns > 1 ? c * tensor.strides[3] : 0));
@@ -249,11 +252,11 @@ bool IsRight(const CellData& data, int set, size_t rounding, const std::vector<O
              uint32_t poison) {
   const reference::Answer& answer = data.answers[set];
   const reference::Bound& bound = answer.bounds.at(rounding);
-  const auto columns = static_cast<size_t>(data.cell.problem.v_head_size);
+  const auto columns = static_cast<size_t>(reference::OutputColumns(data.cell.problem));
   for (const Output& output : outputs) {
     if (!CheckMemory(output, poison).empty()) return false;
-    const attest_tensor& out = output.tensor;
-    if (out.role != ATTEST_ROLE_OUT) return false;
+    if (output.tensor.role != ATTEST_ROLE_OUT) return false;
+    const attest_tensor out = OutputRows(data.cell.problem, output.tensor);
     Slope slope(data, set, rounding);
     for (size_t r = 0; r < answer.rows.size(); ++r) {
       const int64_t offset = RowOffset(out, RowOf(data.cell.problem, answer.rows[r]));

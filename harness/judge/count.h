@@ -24,7 +24,7 @@ class Count : public Probe {
   int passes() const override { return passes_; }
   const std::string& reason() const override { return reason_; }
   std::string Exempts(const reference::Rounding& rounding) const override;
-  bool Fills(int32_t role) const override { return role != ATTEST_ROLE_K; }
+  bool Fills(int32_t role) const override { return role == ATTEST_ROLE_Q || role == ATTEST_ROLE_V; }
   void Fill(int pass, const attest_tensor& tensor) const override;
   std::string Check(int pass, const attest_tensor& out,
                     const reference::Rounding& rounding) const override;

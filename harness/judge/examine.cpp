@@ -62,11 +62,12 @@ void NoteRules(const CellData& data, Entry& entry, int set, const std::vector<Ou
   }
 }
 
-// z counts rows as independent observations. Rounded operands err alike in every row that reads
-// them: honest arithmetic then reaches |z| = 35 over 1,200 rows. There a lean is a mark; elsewhere
-// it is a gate.
+// z counts rows as independent observations. Those of a layer read the same K and V, whose own
+// errors they share. Rounded operands err alike in every row that reads them: honest arithmetic
+// then reaches |z| = 35 over 1,200 rows. There a lean is a mark; elsewhere it is a gate.
 bool LeanIsWrong(const CellData& data, const Entry& entry) {
-  return data.roundings[entry.rounding].u_op == 0 && RowsErrIndependently(data.cell.data);
+  return data.cell.problem.op == ATTEST_OP_SDPA && data.roundings[entry.rounding].u_op == 0 &&
+         RowsErrIndependently(data.cell.data);
 }
 
 // The elements of all outputs, without the gaps between rows: those hold each call's poison.

@@ -29,11 +29,13 @@ double Now() {
 }
 
 // Roundings of the entries' contracts, each once; notes which is whose.
-std::vector<reference::Rounding> CollectRoundings(std::vector<Entry>& entries, int32_t dtype) {
+std::vector<reference::Rounding> CollectRoundings(std::vector<Entry>& entries,
+                                                  const attest_problem& problem) {
   std::vector<reference::Rounding> roundings;
   for (Entry& entry : entries) {
     if (!entry.alive) continue;
-    const auto rounding = reference::RoundingOf(*entry.contender->ContractFor(dtype), dtype);
+    const auto rounding = reference::RoundingOf(*entry.contender->ContractFor(problem.dtype),
+                                                problem.dtype, problem.op);
     const auto found = std::find(roundings.begin(), roundings.end(), rounding);
     entry.rounding = static_cast<size_t>(found - roundings.begin());
     if (found == roundings.end()) roundings.push_back(rounding);
@@ -121,7 +123,7 @@ class Sweep {
       const Given* given = settings_.given.empty() ? nullptr : &settings_.given.at(index);
       CellDataOptions options{settings_.threads,
                               settings_.oracle_budget,
-                              CollectRoundings(entries, cell.problem.dtype),
+                              CollectRoundings(entries, cell.problem),
                               true,
                               RoundsFollow(),
                               given,

@@ -28,7 +28,9 @@ class Needle : public Probe {
   int passes() const override { return applies_ ? 1 : 0; }
   const std::string& reason() const override { return reason_; }
   std::string Exempts(const reference::Rounding& rounding) const override;
-  bool Fills(int32_t) const override { return true; }
+  bool Fills(int32_t role) const override {
+    return role == ATTEST_ROLE_Q || role == ATTEST_ROLE_K || role == ATTEST_ROLE_V;
+  }
   void Fill(int pass, const attest_tensor& tensor) const override;
   std::string Check(int pass, const attest_tensor& out,
                     const reference::Rounding& rounding) const override;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "harness/judge/count.h"
+#include "harness/judge/layer_probes.h"
 #include "harness/judge/needle.h"
 
 namespace attest::judge {
@@ -13,26 +14,6 @@ namespace {
 
 constexpr double kSingle =
     0x1p-23;  // contracts that accumulate more coarsely are exempt from every probe
-
-// A probe that this operation has no use for.
-class Inapplicable : public Probe {
- public:
-  Inapplicable(std::string_view name, std::string reason)
-      : name_(name), reason_(std::move(reason)) {}
-  std::string_view name() const override { return name_; }
-  int passes() const override { return 0; }
-  const std::string& reason() const override { return reason_; }
-  std::string Exempts(const reference::Rounding&) const override { return reason_; }
-  bool Fills(int32_t) const override { return false; }
-  void Fill(int, const attest_tensor&) const override {}
-  std::string Check(int, const attest_tensor&, const reference::Rounding&) const override {
-    return reason_;
-  }
-
- private:
-  std::string_view name_;
-  std::string reason_;
-};
 
 }  // namespace
 
@@ -50,14 +31,9 @@ std::vector<std::unique_ptr<Probe>> MakeProbes(const attest_problem& problem,
                                                std::span<const attest_tensor* const> tensors,
                                                const ProbeOptions& options) {
   std::vector<std::unique_ptr<Probe>> probes;
-  if (problem.op != ATTEST_OP_SDPA) {
-    for (const char* name : {"needle", "count"})
-      probes.push_back(
-          std::make_unique<Inapplicable>(name, "Q, K and V are no inputs of this operation"));
-    return probes;
-  }
   ProbeOptions held = options;
   std::erase_if(held.roundings, [](const reference::Rounding& r) { return !(r.u_acc <= kSingle); });
+  if (problem.op == ATTEST_OP_SELF_ATTENTION) return MakeLayerProbes(problem, tensors, held);
   const auto visibility = std::make_shared<const Visibility>(problem, tensors);
   probes.push_back(std::make_unique<Needle>(problem, visibility, held));
   probes.push_back(std::make_unique<Count>(problem, visibility, held));

@@ -12,9 +12,20 @@
 namespace attest::judge {
 namespace {
 
+std::string LayerOptions(const attest_problem& p) {
+  std::string text = fmt::format(" --op {} --hidden {}", OpName(p.op), p.hidden_size);
+  if (p.structure != ATTEST_STRUCTURE_FULL)
+    text += fmt::format(" --structure {}", StructureName(p.structure));
+  if (p.has_bias) text += " --bias 1";
+  if (p.has_output_projection) text += " --out-proj 1";
+  if (p.is_cross) text += " --cross 1";
+  return text;
+}
+
 std::string Options(const Cell& cell) {
   const attest_problem& p = cell.problem;
   std::string text;
+  if (p.op == ATTEST_OP_SELF_ATTENTION) text += LayerOptions(p);
   if (p.v_head_size != p.head_size) text += fmt::format(" --v-head-size {}", p.v_head_size);
   if (p.batch_size != 1) text += fmt::format(" --batch {}", p.batch_size);
   if (p.kv_num_heads != p.q_num_heads) text += fmt::format(" --kv-heads {}", p.kv_num_heads);

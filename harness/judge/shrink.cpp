@@ -48,6 +48,8 @@ constexpr Size kSizes[] = {
     {[](const Problem& p) { return p.head_size; }, [](Problem& p, int64_t n) { p.head_size = n; }},
     {[](const Problem& p) { return p.v_head_size; },
      [](Problem& p, int64_t n) { p.v_head_size = n; }},
+    {[](const Problem& p) { return p.op == ATTEST_OP_SELF_ATTENTION ? p.hidden_size : 1; },
+     [](Problem& p, int64_t n) { p.hidden_size = n; }},
 };
 
 bool HasDefaultScale(const Problem& p) {
@@ -71,6 +73,10 @@ constexpr Drop kDrops[] = {
     [](Cell& c) { c.problem.is_causal = 0, c.problem.causal_offset = 0; },
     [](Cell& c) { c.problem.causal_offset = 0; },
     [](Cell& c) { c.problem.scale = 0; },  // the default
+    [](Cell& c) { c.problem.has_output_projection = 0; },
+    [](Cell& c) { c.problem.has_bias = 0; },
+    [](Cell& c) { c.problem.is_cross = 0; },
+    [](Cell& c) { c.problem.structure = ATTEST_STRUCTURE_FULL; },
 };
 
 // Absent where the problem breaks a rule.
@@ -195,7 +201,11 @@ bool IsReduction(const Cell& smaller, const Cell& cell) {
   const bool aligned =
       a.causal_offset == b.causal_offset || a.causal_offset == 0 ||
       (CausalAlignment(a) == "bottom_right" && CausalAlignment(b) == "bottom_right");
-  return smaller_sizes && same_values && (!a.is_causal || (b.is_causal && aligned)) &&
+  const bool same_layer = a.hidden_size <= b.hidden_size && a.has_bias <= b.has_bias &&
+                          a.has_output_projection <= b.has_output_projection &&
+                          a.is_cross <= b.is_cross &&
+                          (a.structure == b.structure || a.structure == ATTEST_STRUCTURE_FULL);
+  return smaller_sizes && same_values && same_layer && (!a.is_causal || (b.is_causal && aligned)) &&
          (a.attn_mask == b.attn_mask || a.attn_mask == ATTEST_MASK_NONE) &&
          (smaller.mask_shape == cell.mask_shape || smaller.mask_shape == MaskShape::kShared) &&
          (a.softcap == b.softcap || a.softcap == 0) &&

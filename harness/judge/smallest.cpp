@@ -68,8 +68,8 @@ class Alone {
     entry.result.backend = contender_.backend;
     entry.result.variant = contender_.variant;
     try {
-      const auto rounding =
-          reference::RoundingOf(*contender_.ContractFor(cell.problem.dtype), cell.problem.dtype);
+      const auto rounding = reference::RoundingOf(*contender_.ContractFor(cell.problem.dtype),
+                                                  cell.problem.dtype, cell.problem.op);
       const auto data = MakeCellData(cell, {settings_.threads,
                                             settings_.oracle_budget,
                                             {rounding},

@@ -67,9 +67,9 @@ void CheckVariants(const std::vector<protocol::VariantReply>& variants) {
 
 void CheckContract(const attest_contract& contract, int32_t dtype, const std::string& variant) {
   try {
-    (void)reference::RoundingOf(contract, dtype);
-    for (int32_t format :
-         {contract.accumulate, contract.operands, contract.scores, contract.probabilities})
+    (void)reference::RoundingOf(contract, dtype, ATTEST_OP_SELF_ATTENTION);
+    for (int32_t format : {contract.accumulate, contract.operands, contract.scores,
+                           contract.probabilities, contract.projections})
       (void)FormatName(format);
   } catch (const std::invalid_argument& error) {
     Reject(fmt::format("contract of variant '{}' for {}: {}", variant, DtypeName(dtype),

@@ -43,6 +43,7 @@ class Writer {
     json_[key] = ToJson(value);
   }
   void Word(const char* key, int32_t& value, WordOf word_of) { json_[key] = word_of(value); }
+  void OptionalWord(const char* key, int32_t& value, WordOf word_of) { Word(key, value, word_of); }
   void Flag(const char* key, int32_t& value) { json_[key] = value != 0; }
   void Axes(const char* key, int64_t (&axes)[ATTEST_MAX_RANK], int32_t& rank) {
     if (rank < 0 || rank > ATTEST_MAX_RANK)
@@ -84,6 +85,10 @@ class Reader {
     std::string word;
     (*this)(key, word);
     value = NumberOf(word, word_of, NameOf(key));
+  }
+  // Keys that came later than some workers: without them the value stays.
+  void OptionalWord(const char* key, int32_t& value, WordOf word_of) {
+    if (json_.contains(key)) Word(key, value, word_of);
   }
   void Flag(const char* key, int32_t& value) {
     bool flag = false;

@@ -123,6 +123,7 @@ void Fields(Codec& codec, ContractReply& m) {
   codec.Word("probabilities", m.contract.probabilities, FormatName);
   codec("exp_relative_error", m.contract.exp_relative_error);
   codec("flags", m.contract.flags);
+  codec.OptionalWord("projections", m.contract.projections, FormatName);
 }
 template <typename Codec>
 void Fields(Codec& codec, VariantReply& m) {

@@ -100,7 +100,7 @@ FIELD(attest_contract, scores, 16);
 FIELD(attest_contract, probabilities, 20);
 FIELD(attest_contract, exp_relative_error, 24);
 FIELD(attest_contract, flags, 32);
-FIELD(attest_contract, reserved, 36);
+FIELD(attest_contract, projections, 36);
 SIZE(attest_contract, 40);
 
 FIELD(attest_plan_info, size, 0);

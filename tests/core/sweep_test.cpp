@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <stdexcept>
 
 #include "harness/core/inputs.h"
@@ -139,7 +140,10 @@ TEST(ExpandSweep, WrongValuesNameTheNearestKnownOne) {
                {"mask-shape", "heads", "'head'"},
                {"causal", "caussal", "'causal'"},
                {"op", "spda", "'sdpa'"},
-               {"op", "self_attention", "not measured"},
+               {"hidden", "768", "--op self_attention"},
+               {"bias", "1", "--op self_attention"},
+               {"structure", "tied", "'tied_qk'"},
+               {"scale", "hidden", "--op self_attention"},
                {"data", "peeky", "'peaky'"},
                {"lse", "yes", "known: 0, 1"},
                {"window", "64", "LEFT:RIGHT"},
@@ -152,6 +156,61 @@ TEST(ExpandSweep, WrongValuesNameTheNearestKnownOne) {
     try {
       ExpandSweep({{{wrong.axis, wrong.text}}}, {}, 1);
       ADD_FAILURE() << wrong.axis << " " << wrong.text << " was accepted";
+    } catch (const std::invalid_argument& error) {
+      EXPECT_NE(std::string(error.what()).find(wrong.says), std::string::npos) << error.what();
+    }
+  }
+}
+
+// Of self_attention with these axes beside it.
+attest_problem Layer(Axes axes) {
+  axes.insert({{"op", "self_attention"}, {"seq", "6"}});
+  return Only(axes);
+}
+
+TEST(ExpandSweep, TheLayersSizesFollowOneAnother) {
+  EXPECT_EQ(Layer({{"heads", "12"}}).hidden_size, 768);
+  EXPECT_EQ(Layer({{"heads", "12"}, {"hidden", "300"}}).head_size, 25);
+  EXPECT_EQ(Layer({{"heads", "2"}, {"head-size", "5"}}).hidden_size, 10);
+  EXPECT_EQ(Layer({{"heads", "2"}, {"head-size", "5"}, {"hidden", "7"}}).hidden_size, 7);
+  EXPECT_EQ(Layer({{"heads", "12"}, {"hidden", "300"}, {"scale", "hidden"}}).scale,
+            1 / std::sqrt(300.0));
+  EXPECT_EQ(Layer({{"heads", "12"}, {"hidden", "300"}}).scale, 0.2);
+  EXPECT_EQ(Layer({}).is_cross, 0);
+  EXPECT_EQ(Layer({{"kv-len", "9"}}).is_cross, 1);
+  EXPECT_EQ(Layer({{"cross", "1"}}).is_cross, 1);
+  EXPECT_EQ(Layer({{"cross", "1"}}).kv_sequence_length, 6);
+  EXPECT_EQ(Layer({{"structure", "mean_pool"}}).structure, ATTEST_STRUCTURE_MEAN_POOL);
+  EXPECT_EQ(Layer({{"bias", "1"}}).has_bias, 1);
+  EXPECT_EQ(Layer({{"out-proj", "1"}}).has_output_projection, 1);
+  EXPECT_EQ(Ids({{{"op", "self_attention"},
+                  {"seq", "6"},
+                  {"heads", "2"},
+                  {"hidden", "8"},
+                  {"bias", "0,1"},
+                  {"structure", "full,tied_qk"}}}),
+            (std::vector<std::string>{"self_attention/f32/b1/h2/kv2/q6/k6/d4/e8",
+                                      "self_attention/f32/b1/h2/kv2/q6/k6/d4/e8/tied_qk",
+                                      "self_attention/f32/b1/h2/kv2/q6/k6/d4/e8/bias",
+                                      "self_attention/f32/b1/h2/kv2/q6/k6/d4/e8/tied_qk/bias"}));
+}
+
+TEST(ExpandSweep, LayersThatCannotBeSayWhatIsNeeded) {
+  const struct {
+    Axes axes;
+    const char* says;
+  } cases[] = {
+      {{{"hidden", "300"}, {"heads", "7"}}, "hidden_size is 300, which 7 heads do not"},
+      {{{"structure", "parameter_free"}, {"bias", "1"}}, "neither biases nor"},
+      {{{"structure", "parameter_free"}, {"hidden", "100"}, {"head-size", "64"}}, "12 x 64 = 768"},
+      {{{"structure", "tied_qk"}, {"kv-heads", "3"}}, "kv_num_heads is 3"},
+      {{{"layout", "bsnh"}}, "bnsh_padded"},
+      {{{"data", "rising"}}, "rising"},
+      {{{"hidden", "0"}}, "at least 1"}};
+  for (const auto& wrong : cases) {
+    try {
+      Layer(wrong.axes);
+      ADD_FAILURE() << wrong.says << ": accepted";
     } catch (const std::invalid_argument& error) {
       EXPECT_NE(std::string(error.what()).find(wrong.says), std::string::npos) << error.what();
     }

@@ -156,6 +156,64 @@ TEST(Tensors, LengthsAndOtherOutputsOnRequest) {
   for (size_t i = 1; i < tensors.size(); ++i) EXPECT_LT(tensors[i - 1].role, tensors[i].role);
 }
 
+attest_problem SmallLayer() {
+  attest_problem problem = Small();
+  problem.op = ATTEST_OP_SELF_ATTENTION;
+  problem.hidden_size = 10;
+  problem.is_cross = problem.has_bias = problem.has_output_projection = 1;
+  return problem;
+}
+
+std::set<int32_t> Roles(const attest_problem& problem) {
+  std::set<int32_t> roles;
+  for (const attest_tensor& tensor : DescribeTensors(problem, Layout::kBnsh))
+    roles.insert(tensor.role);
+  return roles;
+}
+
+TEST(Tensors, OfTheLayerAreThoseOfItsStructure) {
+  using R = std::set<int32_t>;
+  constexpr int32_t kX = ATTEST_ROLE_X, kXkv = ATTEST_ROLE_X_KV, kWq = ATTEST_ROLE_WQ,
+                    kWk = ATTEST_ROLE_WK, kWv = ATTEST_ROLE_WV, kWo = ATTEST_ROLE_WO,
+                    kBq = ATTEST_ROLE_BQ, kBk = ATTEST_ROLE_BK, kBv = ATTEST_ROLE_BV,
+                    kBo = ATTEST_ROLE_BO, kOut = ATTEST_ROLE_OUT;
+  attest_problem problem = SmallLayer();
+  EXPECT_EQ(Roles(problem), R({kX, kXkv, kWq, kWk, kWv, kWo, kBq, kBk, kBv, kBo, kOut}));
+  problem.structure = ATTEST_STRUCTURE_TIED_QK;
+  EXPECT_EQ(Roles(problem), R({kX, kXkv, kWq, kWv, kWo, kBq, kBv, kBo, kOut}));
+  problem.structure = ATTEST_STRUCTURE_MEAN_POOL;
+  EXPECT_EQ(Roles(problem), R({kX, kXkv, kWv, kWo, kBv, kBo, kOut}));
+  problem.has_bias = problem.has_output_projection = problem.is_cross = 0;
+  EXPECT_EQ(Roles(problem), R({kX, kWv, kOut}));
+  problem.structure = ATTEST_STRUCTURE_PARAMETER_FREE;
+  EXPECT_EQ(Roles(problem), R({kX, kOut}));
+}
+
+TEST(Tensors, OfTheLayerHaveTheShapesOfNnLinear) {
+  attest_problem problem = SmallLayer();
+  const auto tensors = DescribeTensors(problem, Layout::kBnsh);
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_X)), Four({2, 5, 10}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_X_KV)), Four({2, 7, 10}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_WQ)), Four({24, 10}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_WK)), Four({12, 10}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_WV)), Four({24, 10}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_WO)), Four({10, 48}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_BO)), Four({10}));
+  EXPECT_EQ(Shape(Find(tensors, ATTEST_ROLE_OUT)), Four({2, 5, 10}));
+  const auto padded = DescribeTensors(problem, Layout::kBnshPadded);
+  EXPECT_EQ(Strides(Find(padded, ATTEST_ROLE_X)), Four({80, 15, 1}));
+  EXPECT_EQ(Strides(Find(padded, ATTEST_ROLE_WQ)), Four({15, 1}));
+  EXPECT_EQ(Strides(Find(padded, ATTEST_ROLE_OUT)), Four({80, 15, 1}));
+  const attest_tensor mapped = OutputRows(problem, Find(padded, ATTEST_ROLE_OUT));
+  EXPECT_EQ(Shape(mapped), Four({2, 1, 5, 10}));
+  EXPECT_EQ(Strides(mapped), Four({80, 10, 15, 1}));
+  problem.has_output_projection = 0;
+  const attest_tensor heads =
+      OutputRows(problem, Find(DescribeTensors(problem, Layout::kBnsh), ATTEST_ROLE_OUT));
+  EXPECT_EQ(Shape(heads), Four({2, 6, 5, 8}));
+  EXPECT_EQ(Strides(heads), Four({240, 8, 48, 1}));
+}
+
 TEST(Tensors, OverflowIsRefused) {
   attest_problem problem = Small();
   problem.q_sequence_length = int64_t{1} << 60;

@@ -85,7 +85,7 @@ enum {
       4, /* [B, q_num_heads,  Lq, Lk], BOOL (1 = attend) or the io type (added to scores) */
   ATTEST_ROLE_KV_LENGTHS = 5, /* [B], I64: valid keys of each batch entry */
   ATTEST_ROLE_X = 6,          /* [B, Lq, hidden_size] */
-  ATTEST_ROLE_X_KV = 7,       /* [B, Lk, hidden_size]; absent: K and V come from X */
+  ATTEST_ROLE_X_KV = 7,       /* [B, Lk, hidden_size] where is_cross is set */
   ATTEST_ROLE_WQ =
       8, /* [q_num_heads  * head_size,   hidden_size], as nn.Linear stores it: Q = X W^T + b */
   ATTEST_ROLE_WK = 9,   /* [kv_num_heads * head_size,   hidden_size] */
@@ -164,7 +164,16 @@ typedef struct attest_problem {
   int64_t right_window_size; /* -1 = off */
   int32_t has_kv_lengths;
   uint32_t outputs; /* ATTEST_OUTPUT_* */
-  /* self_attention only */
+  /* self_attention only: Q = X WQ^T + BQ, K = Y WK^T + BK, V = Y WV^T + BV with Y = X_KV where
+   * is_cross is set, else X (kv_sequence_length is q_sequence_length then). Columns
+   * [h head_size, (h + 1) head_size) of a projection are head h. has_output_projection: OUT = O
+   * WO^T
+   * + BO of the heads' outputs side by side; else OUT is they. Tensors by structure:
+   *   FULL            X, WQ, WK, WV
+   *   TIED_QK         X, WQ, WV: K = Y WQ^T + BQ; kv_num_heads is q_num_heads
+   *   PARAMETER_FREE  X: Q = X, K = V = Y; hidden_size is q_num_heads head_size, no biases, no WO
+   *   MEAN_POOL       X, WV: as if Q were 0: every visible key has the same score before the mask
+   * with is_cross X_KV, with has_bias one bias for each weight, with has_output_projection WO. */
   int64_t hidden_size;
   int32_t structure; /* ATTEST_STRUCTURE_* */
   int32_t has_bias;
@@ -242,7 +251,9 @@ typedef struct attest_contract {
   int32_t probabilities;     /* in which P enters the second matmul; NONE = accumulate */
   double exp_relative_error; /* of its exp; 0 = 4 units of the accumulation format */
   uint32_t flags;
-  uint32_t reserved;
+  /* Of self_attention: in which Q, K, V and the heads' outputs are stored between the linear maps
+   * and the attention; NONE = accumulate. `operands` covers X, the weights and these, too. */
+  int32_t projections;
 } attest_contract;
 
 /* What really ran, known after plan_create (and again, more exactly, after plan_run). */

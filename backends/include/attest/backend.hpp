@@ -65,6 +65,7 @@ struct Contract {
   int32_t probabilities = ATTEST_FORMAT_NONE;
   double exp_relative_error = 0;
   uint32_t flags = 0;
+  int32_t projections = ATTEST_FORMAT_NONE;
 };
 
 struct Device {

@@ -121,7 +121,8 @@ struct Table {
     return Guard(message, [&] {
       const Contract contract = Get().backend.ContractOf(variant, dtype);
       Fill(out, {sizeof *out, contract.accumulate, contract.operands, contract.scores,
-                 contract.probabilities, contract.exp_relative_error, contract.flags, 0});
+                 contract.probabilities, contract.exp_relative_error, contract.flags,
+                 contract.projections});
     });
   }
   static attest_status Supports(const attest_plan_request* request, attest_message* message) {

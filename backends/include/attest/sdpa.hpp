@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What host backends need of the sdpa operation besides arithmetic: addresses of rows, the number
-// of valid keys, and the span of keys that position rules (causal, windows, lengths) let a query
-// see. Boolean and additive masks are not spans; a backend applies them itself. Semantics: abi.h.
+// What host backends need of the sdpa operation besides arithmetic: its tensors, addresses of rows,
+// the number of valid keys, and the span of keys that position rules (causal, windows, lengths) let
+// a query see. Boolean and additive masks are not spans; a backend applies them itself. Semantics:
+// abi.h.
 #ifndef ATTEST_SDPA_HPP_
 #define ATTEST_SDPA_HPP_
 
@@ -10,8 +11,30 @@
 #include <cstdint>
 
 #include "attest/abi.h"
+#include "attest/backend.hpp"
 
 namespace attest {
+
+// The tensors of an sdpa problem; those that it does not have are all zero.
+struct SdpaTensors {
+  attest_tensor q, k, v, out, mask, lengths, lse, weights;
+};
+
+// Copies of the descriptions with their data pointers. Throws std::invalid_argument where one is
+// missing.
+inline SdpaTensors BindSdpa(const attest_problem& problem, Tensors tensors) {
+  const auto optional = [&](bool has, int32_t role) {
+    return has ? GetTensor(tensors, role) : attest_tensor{};
+  };
+  return {GetTensor(tensors, ATTEST_ROLE_Q),
+          GetTensor(tensors, ATTEST_ROLE_K),
+          GetTensor(tensors, ATTEST_ROLE_V),
+          GetTensor(tensors, ATTEST_ROLE_OUT),
+          optional(problem.attn_mask != ATTEST_MASK_NONE, ATTEST_ROLE_MASK),
+          optional(problem.has_kv_lengths != 0, ATTEST_ROLE_KV_LENGTHS),
+          optional((problem.outputs & ATTEST_OUTPUT_LSE) != 0, ATTEST_ROLE_LSE),
+          optional((problem.outputs & ATTEST_OUTPUT_WEIGHTS) != 0, ATTEST_ROLE_WEIGHTS)};
+}
 
 // Address of element [b, h, i, 0...] of a bound tensor of rank >= 3, in units of its element type.
 template <typename T>
