@@ -121,6 +121,10 @@ void AddOutput(CLI::App& parser, RunOptions& options) {
       ->group(kOutput);
   Add(parser, kOutput, "--summary", options.summary,
       "file of a Markdown summary; 'auto' is where the CI service wants it (GITHUB_STEP_SUMMARY)");
+  parser
+      .add_flag("--redact", options.redact,
+                "no host name, user name, path or command line in the report: to be published")
+      ->group(kOutput);
   parser.add_flag("--quiet", options.quiet, "no progress")->group(kOutput);
   Add(parser, kOutput, "--color", options.color,
       "auto (on a terminal, unless NO_COLOR is set), always or never")

@@ -26,7 +26,7 @@ struct RunOptions {
   int threads = 0;  // 0 = as many as this process may run on
   double min_time_seconds = 0.03, timeout_seconds = 60, max_cell_seconds = 4;
   double shrink_seconds = 2;
-  bool quiet = false, list_cells = false, resume = false, compare_rules = false;
+  bool quiet = false, list_cells = false, resume = false, compare_rules = false, redact = false;
 };
 
 // `options` must outlive the parser.

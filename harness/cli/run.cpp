@@ -19,6 +19,7 @@
 #include "harness/cli/settings.h"
 #include "harness/cli/vectors.h"
 #include "harness/report/environment.h"
+#include "harness/report/redact.h"
 #include "harness/report/table.h"
 
 namespace attest::cli {
@@ -75,6 +76,7 @@ class SweepRun {
     report_.summary.duration_seconds = outcome.duration_seconds;
     report_.summary.verification_seconds = outcome.verification_seconds;
     report::Summarize(report_.cells, report_.summary);
+    if (options_.redact) report::Redact(report_, report::UserNames());
   }
 
   void PrintTable() const {

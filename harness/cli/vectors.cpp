@@ -16,6 +16,7 @@
 #include "harness/cli/settings.h"
 #include "harness/report/environment.h"
 #include "harness/report/format.h"
+#include "harness/report/redact.h"
 #include "harness/report/rows.h"
 #include "harness/report/table.h"
 #include "harness/vectors/attention_case.h"
@@ -58,6 +59,7 @@ class VectorRun {
     CatchInterrupts();
     Fill(judge::RunSweep(settings_, MakeHooks()));
     progress_.Clear();
+    if (options_.redact) report::Redact(report_, report::UserNames());
     outputs_.WriteReport(report_);
     Print();
     const std::string missing =

@@ -73,9 +73,9 @@ JournalContents ReadJournal(const std::string& path) {
 }
 
 Journal Journal::Create(const std::string& path, const Policy& policy, const std::string& date) {
-  Journal journal(path, Open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, "write"));
-  journal.AppendLine(HeaderLine(policy, date));
-  return journal;
+  // In one step: a run that is killed here leaves no journal that cannot be continued.
+  WriteAtomically(path, HeaderLine(policy, date) + "\n");
+  return Journal(path, Open(path, O_WRONLY | O_APPEND, "write"));
 }
 
 Journal Journal::Continue(const std::string& path, const JournalContents& contents) {
