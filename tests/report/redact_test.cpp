@@ -11,10 +11,10 @@ namespace attest::report {
 namespace {
 
 TEST(WithoutPaths, RemovesAbsoluteAndHomePaths) {
-  EXPECT_EQ(WithoutPaths("/home/ann/x.so: cannot open"), "[path]: cannot open");
+  EXPECT_EQ(WithoutPaths("/srv/ann/x.so: cannot open"), "[path]: cannot open");
   EXPECT_EQ(WithoutPaths("attest run --backend-path='/srv/a b' --out=~/r.json"),
             "attest run --backend-path='[path] b' --out=[path]");
-  EXPECT_EQ(WithoutPaths("-O3 -I/opt/ann/include -ffile-prefix-map=/home/ann=."),
+  EXPECT_EQ(WithoutPaths("-O3 -I/opt/ann/include -ffile-prefix-map=/srv/ann=."),
             "-O3 -I[path] -ffile-prefix-map=[path]");
   EXPECT_EQ(WithoutPaths("~ann/x (/tmp/.X11)"), "[path] ([path])");
 }
@@ -34,17 +34,17 @@ TEST(WithoutWord, RemovesWholeWordsOnly) {
 Report Secret() {
   Report report = MakeReport();
   report.machine.host_name = "lab-7";
-  report.policy.argv = {"/home/ann/attest/bin/attest", "run", "--out", "ann.json"};
-  report.policy.executable = "/home/ann/attest/bin/attest";
-  report.policy.backend_paths = {"/home/ann/my plugins"};
+  report.policy.argv = {"/srv/ann/attest/bin/attest", "run", "--out", "ann.json"};
+  report.policy.executable = "/srv/ann/attest/bin/attest";
+  report.policy.backend_paths = {"/srv/ann/my plugins"};
   report.policy.axes = {{"seq", "128"}};
-  report.policy.data = "/home/ann/vectors";
-  report.build.flags = "-O3 -I/home/ann/include";
-  report.backends[1].path = "/home/ann/my plugins/attest_cuda.so";
-  report.backends[1].reason = "dlopen /home/ann/my plugins/attest_cuda.so failed on lab-7 for ann";
+  report.policy.data = "/srv/ann/vectors";
+  report.build.flags = "-O3 -I/srv/ann/include";
+  report.backends[1].path = "/srv/ann/my plugins/attest_cuda.so";
+  report.backends[1].reason = "dlopen /srv/ann/my plugins/attest_cuda.so failed on lab-7 for ann";
   Result& failed = report.cells[0].results[2];
-  failed.reason = "cannot open /home/ann/.cache/x";
-  failed.reproduce = "attest verify --backend-path '/home/ann/my plugins' --seq 3";
+  failed.reason = "cannot open /srv/ann/.cache/x";
+  failed.reproduce = "attest verify --backend-path '/srv/ann/my plugins' --seq 3";
   failed.reproduce_original = failed.reproduce;
   failed.implementation = "kernel of ann@lab-7";
   failed.verification->checks[0].detail = "log in ~ann/log";
@@ -54,11 +54,11 @@ Report Secret() {
 TEST(Redact, LeavesNoSecretInTheJson) {
   Report report = Secret();
   const std::string before = WriteJson(report);
-  for (const char* secret : {"lab-7", "ann", "/home"})
+  for (const char* secret : {"lab-7", "ann", "/srv"})
     ASSERT_NE(before.find(secret), std::string::npos);
   Redact(report, {"ann"});
   const std::string after = WriteJson(report);
-  for (const char* secret : {"lab-7", "ann\"", "ann@", " ann", "/ann", "/home", "my plugins"})
+  for (const char* secret : {"lab-7", "ann\"", "ann@", " ann", "/ann", "/srv", "my plugins"})
     EXPECT_EQ(after.find(secret), std::string::npos) << after.substr(after.find(secret) - 60, 120);
 }
 
