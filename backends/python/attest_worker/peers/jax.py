@@ -32,6 +32,7 @@ def _attention(q, k, v, mask, bias, empty_rows, *, swap, scale, is_causal):
 class JaxPlan(Plan):
     def __init__(self, problem, tensors):
         p = problem
+        require(p.v_head_size == p.head_size, "v_head_size: JAX wants that of Q and K")
         self._described = {d["role"]: d for d in tensors}
         self._swap = layout_of_heads(p, tensors) == "bnsh"
         top_left = is_top_left_causal(p)
