@@ -3,6 +3,7 @@
 import os
 import signal
 import unittest
+import unittest.mock
 
 from worker_process import OneHead, Worker
 
@@ -169,6 +170,14 @@ class Absent(unittest.TestCase):
         from attest_worker.protocol import Unavailable
         with self.assertRaisesRegex(Unavailable, "pip install no_such_package, or scripts/peers"):
             launch._make_backend("numpy", "no_such_package", 1)
+
+    def test_so_is_one_without_a_package_that_it_needs(self):
+        import attest_worker.launch as launch
+        from attest_worker.protocol import Unavailable
+        absent = ModuleNotFoundError("No module named 'onnx'", name="onnx")
+        with unittest.mock.patch("importlib.import_module", side_effect=absent):
+            with self.assertRaisesRegex(Unavailable, "no Python package onnx: pip install onnx"):
+                launch._make_backend("numpy", "numpy", 1)
 
 
 if __name__ == "__main__":

@@ -33,11 +33,15 @@ def _move_to_environment(package, environments):
 
 def _make_backend(name, package, threads):
     from .protocol import Unavailable
-    if importlib.util.find_spec(package) is None:
-        raise Unavailable(f"no Python package {package}: pip install {package}, or scripts/peers")
+    missing = None if importlib.util.find_spec(package) else package
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
-    module = importlib.import_module(f"{__package__}.peers.{name}")
+    try:
+        module = None if missing else importlib.import_module(f"{__package__}.peers.{name}")
+    except ModuleNotFoundError as error:  # of something that the package needs
+        missing = error.name
+    if missing:
+        raise Unavailable(f"no Python package {missing}: pip install {missing}, or scripts/peers")
     return module.BACKEND(threads)
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One round of timed calls. A call is `run` and `sync` between two readings of the steady clock;
-what the readings and the two calls of Python cost (about 0.2 us) is part of the time, as it is for
+what the readings and the two calls of Python cost (0.1 to 0.2 us) is part of the time, as it is for
 whoever calls the library from Python. Nothing is checked or written inside but by the library."""
 import gc
 import resource
