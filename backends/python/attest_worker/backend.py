@@ -126,6 +126,13 @@ def require_plain(problem, library, softcap=False):
     require(problem.outputs == 0, f"LSE and weights: {library} gives the output only")
 
 
+def refuse_boolean_mask(problem, library):
+    """For libraries whose softmax of a row that sees no key is not 0; which rows those are, only
+    the mask's values tell."""
+    require(problem.attn_mask != "boolean",
+            f"boolean masks: {library} gives rows that see no key other values than 0")
+
+
 def structure_of_mask(problem, lengths=None):
     """Which keys a query sees by causality, windows and lengths, as a boolean array [Lq, Lk], or
     [B, 1, Lq, Lk] where `lengths` (valid keys of each batch entry) are given; None = all."""

@@ -36,8 +36,8 @@ class Buffer:
         self.bytes, self.writable = spec["bytes"], spec["writable"]
         has = os.fstat(descriptor).st_size
         if not 0 < self.bytes <= has or self.bytes % PAGE:
-            raise ProtocolError(f"buffer {spec['id']}: {self.bytes} bytes are not a whole number of "
-                                f"pages of its {has}")
+            raise ProtocolError(f"buffer {spec['id']}: {self.bytes} bytes are not a whole number "
+                                f"of pages of its {has}")
         reserved = _map(None, self.bytes + 2 * PAGE, PROT_NONE,
                         mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE, -1)
         self.address = reserved + PAGE
@@ -109,7 +109,8 @@ class Buffers:
         """{role: Tensor} of a plan's descriptions at the binding's places."""
         places = {place["role"]: place for place in binding}
         if len(places) != len(descriptions) or len(binding) != len(descriptions):
-            raise ProtocolError(f"binding: {len(binding)} placements for {len(descriptions)} tensors")
+            raise ProtocolError(f"binding: {len(binding)} placements for {len(descriptions)} "
+                                "tensors")
         return {d["role"]: self._place(d, places) for d in descriptions}
 
     def _place(self, description, places):

@@ -13,8 +13,8 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PHASES = ("idle dlopen attest_backend_entry configure backend_info device_count variant_info "
-          "supports plan_workspace plan_create plan_bind plan_run plan_sync plan_download plan_info "
-          "plan_destroy ceiling").split()
+          "supports plan_workspace plan_create plan_bind plan_run plan_sync plan_download "
+          "plan_info plan_destroy ceiling").split()
 _CALLS_OFFSET = 20  # of the page's uint32 "plan_run calls so far"
 _libm = ctypes.CDLL("libm.so.6")
 

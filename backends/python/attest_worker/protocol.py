@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages of the worker protocol: packets with file descriptors, and the check of every request."""
+"""Messages of the worker protocol: packets with file descriptors, and the check of every
+request."""
 import array
 import json
 import socket

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""jax.nn.dot_product_attention on the CPU, compiled by XLA before the clock starts. Inputs are views
-of the judge's memory; the output is a new array at every call and is copied to the judge's memory off
-the clock. The function wants [B, L, H, d]: from [B, H, L, d] its axes are swapped inside the compiled
-program, where XLA may fuse it.
+"""jax.nn.dot_product_attention on the CPU, compiled by XLA before the clock starts. Inputs are
+views of the judge's memory; the output is a new array at every call and is copied to the judge's
+memory off the clock. The function wants [B, L, H, d]: from [B, H, L, d] its axes are swapped inside
+the compiled program, where XLA may fuse it.
 
 Packages: jax numpy.
 """
@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy
 
 from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, layout_of_heads,
-                       require, require_plain, structure_of_mask, without_broadcast)
+                       refuse_boolean_mask, require, require_plain, structure_of_mask,
+                       without_broadcast)
 
-NUMPY_TYPES = {"f32": numpy.float32, "f16": numpy.float16, "bf16": jnp.bfloat16, "bool": numpy.bool_}
+NUMPY_TYPES = {"f32": numpy.float32, "bf16": jnp.bfloat16}
 
 
 def _attention(q, k, v, mask, bias, empty_rows, *, swap, scale, is_causal):
@@ -62,11 +63,9 @@ class JaxPlan(Plan):
 
     def _arguments(self, of_role):
         """q, k, v, mask, bias, empty_rows of the compiled function."""
-        mask, bias = self._structure, None
-        if "mask" in self._described:
-            boolean = self._described["mask"]["dtype"] == "bool"
-            mask, bias = (of_role("mask"), None) if boolean else (None, of_role("mask"))
-        return (*(of_role(role) for role in ("q", "k", "v")), mask, bias, self._empty_rows)
+        bias = of_role("mask") if "mask" in self._described else None
+        return (*(of_role(role) for role in ("q", "k", "v")), self._structure, bias,
+                self._empty_rows)
 
     def bind(self, tensors):
         def view(role):
@@ -96,7 +95,7 @@ class JaxBackend(Backend):
     runtime = "Eigen's thread pool"
     variants = (Variant("", "jax.nn.dot_product_attention, compiled by XLA, O(L^2) memory",
                         {"bf16": Contract("f32", probabilities="bf16"),
-                         "f16": Contract("f32", probabilities="f16"), "f32": Contract("f32")}),)
+                         "f32": Contract("f32")}),)  # no f16: XLA has no product of it here
 
     def __init__(self, threads):
         # XLA asks these two for the size of its pool, when its client is made.
@@ -109,6 +108,7 @@ class JaxBackend(Backend):
 
     def prepare(self, problem, variant, tensors):
         require_plain(problem, "JAX")
+        refuse_boolean_mask(problem, "JAX")
         return JaxPlan(problem, tensors)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention as people write it with numpy, and the worked example of a backend in Python: scores of
 one group of heads [group, Lq, Lk] as a whole, two matrix products by numpy's BLAS, softmax as array
-operations. Everything of sdpa; f32 and f64 as they are, f16 and bf16 widened to f32 and rounded once
-on store. Memory O(L^2). The matrix products use the BLAS's threads, all else one thread.
+operations. Everything of sdpa; f32 and f64 as they are, f16 and bf16 widened to f32 and rounded
+once on store. Memory O(L^2). The matrix products use the BLAS's threads, all else one thread.
 
 Packages: numpy.
 """

@@ -67,7 +67,8 @@ class OnnxRuntimePlan(Plan):
         make = self._attention if variant.name == "attention" else self._multihead
         self._session = self._graph.session(make(), options)
         self._binding = self._session.io_binding()
-        self.implementation = f"{self._session.get_providers()[0]} {variant.expected_implementations}"
+        provider = self._session.get_providers()[0]
+        self.implementation = f"{provider} {variant.expected_implementations}"
 
     def _take_structure(self, visible):
         if visible is not None:

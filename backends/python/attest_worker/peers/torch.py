@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch's torch.nn.functional.scaled_dot_product_attention on the CPU. Its inputs are views of the
-judge's memory; its output is a new tensor at every call, as for every user of it, and is copied to
-the judge's memory off the clock. Which kernel may run is set by torch's own switches before the
+"""PyTorch's torch.nn.functional.scaled_dot_product_attention on the CPU. Its inputs are views of
+the judge's memory; its output is a new tensor at every call, as for every user of it, and is copied
+to the judge's memory off the clock. Which kernel may run is set by torch's own switches before the
 clock starts, and asked back for the report.
 
 Packages: torch numpy.
@@ -103,7 +103,7 @@ class TorchBackend(Backend):
         plan = TorchPlan(problem, kernel)
         plan.implementation = plan.choose(tensors)
         require(plan.implementation == kernel,
-                f"torch's {kernel} does not take these tensors (it would run {plan.implementation})")
+                f"torch's {kernel} does not take these tensors: it would run {plan.implementation}")
         return plan
 
 
