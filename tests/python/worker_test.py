@@ -2,6 +2,7 @@
 """The worker library through the worker of numpy: every request, and every mistake of a judge."""
 import os
 import signal
+import tempfile
 import unittest
 import unittest.mock
 
@@ -178,6 +179,30 @@ class Absent(unittest.TestCase):
         with unittest.mock.patch("importlib.import_module", side_effect=absent):
             with self.assertRaisesRegex(Unavailable, "no Python package onnx: pip install onnx"):
                 launch._make_backend("numpy", "numpy", 1)
+
+
+class Environments(unittest.TestCase):
+    """Which Python a worker goes on in; a stub in place of it says so and ends."""
+
+    def start(self, package):
+        with tempfile.TemporaryDirectory() as folder:
+            python = os.path.join(folder, "bin", "python3")
+            os.makedirs(os.path.dirname(python))
+            os.makedirs(os.path.join(folder, "lib", "python3.99", "site-packages", package))
+            with open(python, "w", encoding="ascii") as stub:
+                stub.write("#!/bin/sh\necho moved >&2; exit 9\n")
+            os.chmod(python, 0o755)
+            worker = Worker("numpy", {"ATTEST_PEERS": folder})
+            loaded = worker.load() if package != "numpy" else {}
+            if not loaded:
+                worker.process.wait(timeout=60)
+            return loaded.get("status"), *worker.end()
+
+    def test_the_one_that_is_asked_for_where_it_has_the_package(self):
+        self.assertEqual(self.start("numpy"), (None, 9, "moved\n"))
+
+    def test_another_where_it_has_not(self):
+        self.assertEqual(self.start("scipy"), ("ok", 0, ""))
 
 
 if __name__ == "__main__":
