@@ -19,6 +19,10 @@ std::string DeviceLabel(const Contender& contender);
 std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const std::string& name,
                                                  uint64_t footprint_bytes);
 
+// Measures those of the CPU once more and keeps the better figure of each: whatever else ran
+// meanwhile can only have lowered it.
+void RaiseCpuCeilings(const Settings& settings, std::vector<report::Ceiling>& ceilings);
+
 // The CPU's by a worker without a plugin, other devices' by their own backend. A ceiling that
 // cannot be measured is left out.
 std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& field);

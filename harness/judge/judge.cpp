@@ -61,6 +61,7 @@ class Sweep {
       outcome_.cells.push_back(std::move(record));
     }
     outcome_.interrupted = Stopped();
+    if (settings_.measure && !Stopped()) RateAgain();
     const double start = Now();
     if (!Stopped()) FindSmallest(settings_, hooks_, field_.contenders, outcome_.cells);
     verification_seconds_ += Now() - start;
@@ -243,6 +244,15 @@ class Sweep {
     if (report::IsFailure(result.verdict))
       result.reproduce = ReproduceCommand(settings_, *entry.contender, record.cell, result);
     return std::move(result);
+  }
+
+  // Against ceilings that were measured before and after the sweep.
+  void RateAgain() {
+    RaiseCpuCeilings(settings_, outcome_.ceilings);
+    for (report::CellRecord& cell : outcome_.cells)
+      for (report::Result& result : cell.results)
+        if (result.rates)
+          result.rates = report::RatesOf(cell, *result.timing, FindCeiling(result.rates->ceiling));
   }
 
   const report::Ceiling* CeilingOf(const report::CellRecord& record, const Entry& entry) {

@@ -159,7 +159,8 @@ constexpr auto FieldsOf(const Timing*) {
 constexpr auto FieldsOf(const Rates*) {
   return std::tuple(Optional("flops_per_second", &Rates::flops_per_second),
                     Optional("bytes_per_second", &Rates::bytes_per_second),
-                    Optional("fraction_of_ceiling", &Rates::fraction_of_ceiling));
+                    Optional("fraction_of_ceiling", &Rates::fraction_of_ceiling),
+                    Optional("ceiling", &Rates::ceiling));
 }
 constexpr auto FieldsOf(const Smallest*) {
   return std::tuple(Required("cell", &Smallest::cell), Optional("reason", &Smallest::reason),

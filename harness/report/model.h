@@ -185,6 +185,7 @@ struct Rates {
   double flops_per_second = 0, bytes_per_second = 0;
   std::optional<double>
       fraction_of_ceiling;  // of FLOP/s, or of bytes/s where MemoryBound (statistics.h)
+  std::string ceiling;      // the name of that ceiling; "" = none measured
 };
 // The smallest problem found on which a failed result fails in the same way.
 struct Smallest {

@@ -27,7 +27,7 @@ const Timing* BaselineTiming(const CellRecord& cell, const std::string& baseline
 
 void FillTimes(const Report& report, const Timing& timing, const Timing* baseline, Row& row) {
   const Ceiling* ceiling = CeilingFor(report, *row.result);
-  const Rates rates = RatesOf(*row.cell, timing, ceiling);
+  const Rates rates = RatesFor(report, *row.cell, *row.result);
   row.median = FormatSeconds(timing.median_seconds) + (timing.noisy ? "~" : "");
   row.rate = MemoryBound(*row.cell, ceiling)
                  ? fmt::format("{} GB/s", FormatNumber(rates.bytes_per_second / 1e9))

@@ -170,6 +170,7 @@ Rates RatesOf(const CellRecord& cell, const Timing& timing, const Ceiling* ceili
   rates.flops_per_second = cell.flops / timing.median_seconds;
   rates.bytes_per_second = cell.bytes_min / timing.median_seconds;
   if (!ceiling) return rates;
+  rates.ceiling = ceiling->name;
   const bool memory_bound = MemoryBound(cell, ceiling);
   const double limit = memory_bound ? ceiling->read_bytes_per_second
                                     : FlopsCeiling(*ceiling, cell.cell.problem.dtype);
@@ -179,7 +180,14 @@ Rates RatesOf(const CellRecord& cell, const Timing& timing, const Ceiling* ceili
   return rates;
 }
 
+Rates RatesFor(const Report& report, const CellRecord& cell, const Result& result) {
+  if (result.rates) return *result.rates;
+  return RatesOf(cell, *result.timing, CeilingFor(report, result));
+}
+
 const Ceiling* CeilingFor(const Report& report, const Result& result) {
+  for (const Ceiling& ceiling : report.ceilings)
+    if (result.rates && ceiling.name == result.rates->ceiling) return &ceiling;
   const std::string label = ResultLabel(result.backend, "", result.device);
   const Device* device = DeviceOf(report, result);
   const bool on_cpu = device ? device->kind == "cpu" : report.ceilings.size() == 1;

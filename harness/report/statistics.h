@@ -48,7 +48,11 @@ bool MemoryBound(const CellRecord& cell, const Ceiling* ceiling);
 // Rates at the median time; fraction_of_ceiling is of the limiting ceiling, absent where not
 // measured.
 Rates RatesOf(const CellRecord& cell, const Timing& timing, const Ceiling* ceiling);
-// The ceiling of the device a result ran on: the one named by its backend's label, else "cpu" where
+// Those that were noted when the result was measured, else computed from the report's ceilings. The
+// result has a timing.
+Rates RatesFor(const Report& report, const CellRecord& cell, const Result& result);
+// The ceiling that its rates name, else of the device it ran on: the one named by its backend's
+// label, else "cpu" where
 // the device is a CPU (or is not listed at all and the ceiling is the only one); nullptr where
 // there is none.
 const Ceiling* CeilingFor(const Report& report, const Result& result);

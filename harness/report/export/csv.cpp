@@ -78,7 +78,7 @@ void AddTiming(const Report& report, const CellRecord& cell, const Result& resul
   line.Value(timing->samples_seconds.size());
   for (const double p : {0.5, 0.2, 0.8, 0.0}) line.Value(Quantile(timing->samples_seconds, p));
   line.Value(timing->noisy ? 1 : 0);
-  const Rates rates = RatesOf(cell, *timing, CeilingFor(report, result));
+  const Rates rates = RatesFor(report, cell, result);
   line.Value(rates.flops_per_second);
   line.Value(rates.bytes_per_second);
   line.Add(Number(rates.fraction_of_ceiling));
