@@ -153,6 +153,7 @@ TEST(Ceiling, OfBf16IsItsOwnWhereMeasured) {
 TEST(Ceiling, BelongsToADevice) {
   Report report = MakeReport();
   Result result = report.cells[0].results[0];
+  result.rates.reset();
   EXPECT_EQ(CeilingFor(report, result), &report.ceilings[0]);
   report.backends[0].devices[0].kind = "gpu";
   EXPECT_EQ(CeilingFor(report, result), nullptr);
@@ -161,6 +162,20 @@ TEST(Ceiling, BelongsToADevice) {
   EXPECT_EQ(CeilingFor(report, result), &report.ceilings[2]);
   result.device = 1;
   EXPECT_EQ(CeilingFor(report, result), &report.ceilings[1]);
+}
+
+// Reads from a cache are held against reads from that cache.
+TEST(Ceiling, IsTheOneThatTheRatesName) {
+  Report report = MakeReport();
+  report.ceilings.push_back({"cpu/4096-bytes"});
+  Result result = report.cells[0].results[0];
+  ASSERT_EQ(result.rates->ceiling, "cpu");
+  result.rates->ceiling = "cpu/4096-bytes";
+  EXPECT_EQ(CeilingFor(report, result), &report.ceilings.back());
+  result.rates->fraction_of_ceiling = 0.25;
+  EXPECT_EQ(RatesFor(report, report.cells[0], result).fraction_of_ceiling, 0.25);
+  result.rates.reset();
+  EXPECT_EQ(RatesFor(report, report.cells[0], result).ceiling, "cpu");
 }
 
 }  // namespace
