@@ -43,6 +43,7 @@ std::string ContractText(const report::Contract& contract) {
   if (contract.operands != "none") text += ", operands " + contract.operands;
   if (contract.scores != "none") text += ", scores " + contract.scores;
   if (contract.probabilities != "none") text += ", P " + contract.probabilities;
+  if (contract.projections != "none") text += ", projections " + contract.projections;
   if (contract.exp_relative_error > 0)
     text += fmt::format(", exp {:.1e}", contract.exp_relative_error);
   if (contract.nondeterministic) text += ", reruns differ";

@@ -7,8 +7,34 @@
 
 namespace attest {
 
+namespace {
+
+// A Transformer block's attention and, beside it, what of its time is not linear maps.
+std::vector<Axes> WithSdpa(Axes sdpa) {
+  Axes layer = sdpa;
+  layer.insert({{"op", "self_attention"}, {"bias", "1"}, {"out-proj", "1"}});
+  sdpa.erase("hidden");
+  sdpa.erase("cross");
+  sdpa["head-size"] = "64";
+  return {layer, sdpa};
+}
+
+}  // namespace
+
 const std::vector<Suite>& AllSuites() {
   static const std::vector<Suite> suites = {
+      {"bert",
+       "the self-attention layer of BERT-base (hidden 768, 12 heads of 64, biases, output "
+       "projection) at 128, 384 and 512 tokens, and its sdpa alone",
+       WithSdpa({{"seq", "128,384,512"}, {"heads", "12"}, {"hidden", "768"}})},
+      {"cross",
+       "cross-attention: one or more queries of a decoder against an encoder's states, and its "
+       "sdpa alone",
+       WithSdpa({{"seq", "1,16,128"},
+                 {"kv-len", "128,512"},
+                 {"heads", "12"},
+                 {"hidden", "768"},
+                 {"cross", "1"}})},
       {"decode",
        "one query row against a long cache of keys, with and without grouped heads",
        {{{"seq", "1"},
@@ -51,6 +77,26 @@ const std::vector<Suite>& AllSuites() {
          {"batch", "1,3"},
          {"causal", "full,causal"}},
         {{"seq", "4099"}, {"heads", "1"}, {"head-size", "72"}, {"causal", "causal"}}}},
+      {"llama3-8b",
+       "the layer of Llama 3 8B (hidden 4096, 32 query heads, 8 key and value heads, 128): prefill "
+       "of 512 and 2048 tokens, its sdpa alone, and decoding at 4096 cached keys, which is sdpa",
+       {{{"op", "self_attention"},
+         {"seq", "512,2048"},
+         {"heads", "32"},
+         {"kv-heads", "8"},
+         {"hidden", "4096"},
+         {"out-proj", "1"},
+         {"causal", "causal"}},
+        {{"seq", "512,2048"},
+         {"heads", "32"},
+         {"kv-heads", "8"},
+         {"head-size", "128"},
+         {"causal", "causal"}},
+        {{"seq", "1"},
+         {"kv-len", "4096"},
+         {"heads", "32"},
+         {"kv-heads", "8"},
+         {"head-size", "128"}}}},
       {"peers",
        "shapes of known models, decoding and grouped heads, on every backend, peers included",
        {{{"seq", "128,197,512"}, {"heads", "12"}, {"head-size", "64"}, {"causal", "full"}},
@@ -67,9 +113,25 @@ const std::vector<Suite>& AllSuites() {
          {"kv-heads", "8,32"},
          {"head-size", "128"}}},
        true},
+      {"seeds",
+       "the layers people read about first: six tokens of width 768 and 300, three of width 3",
+       {{{"op", "self_attention"},
+         {"seq", "6"},
+         {"heads", "1,12"},
+         {"hidden", "300,768"},
+         {"bias", "1"}},
+        {{"op", "self_attention"},
+         {"seq", "3"},
+         {"heads", "1"},
+         {"hidden", "3"},
+         {"structure", "full,tied_qk,parameter_free,mean_pool"}}}},
       {"smoke",
        "four small cells, a few seconds: does everything work?",
        {{{"seq", "65,128"}, {"heads", "4"}, {"head-size", "64"}, {"causal", "full,causal"}}}},
+      {"vit",
+       "the self-attention layer of ViT-B/16 (197 tokens, hidden 768, 12 heads of 64, biases, "
+       "output projection), and its sdpa alone",
+       WithSdpa({{"seq", "197"}, {"heads", "12"}, {"hidden", "768"}})},
   };
   return suites;
 }

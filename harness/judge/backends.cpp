@@ -53,7 +53,8 @@ report::Contract ContractOf(const protocol::ContractReply& reply) {
           std::string(FormatName(contract.probabilities)),
           contract.exp_relative_error,
           (contract.flags & ATTEST_CONTRACT_NONDETERMINISTIC) != 0,
-          (contract.flags & ATTEST_CONTRACT_MASKED_NAN_SAFE) != 0};
+          (contract.flags & ATTEST_CONTRACT_MASKED_NAN_SAFE) != 0,
+          std::string(FormatName(contract.projections))};
 }
 
 void Describe(const protocol::LoadReply& reply, report::Backend& backend) {
@@ -80,7 +81,7 @@ std::string BadContract(const protocol::LoadReply& reply) {
   for (const protocol::VariantReply& variant : reply.variants)
     for (const protocol::ContractReply& contract : variant.contracts) {
       try {
-        (void)reference::RoundingOf(contract.contract, contract.dtype);
+        (void)reference::RoundingOf(contract.contract, contract.dtype, ATTEST_OP_SELF_ATTENTION);
       } catch (const std::invalid_argument& error) {
         return fmt::format("variant '{}', {}: {}", variant.name, DtypeName(contract.dtype),
                            error.what());

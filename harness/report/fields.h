@@ -98,7 +98,8 @@ constexpr auto FieldsOf(const Contract*) {
       Optional("probabilities", &Contract::probabilities),
       Optional("exp_relative_error", &Contract::exp_relative_error),
       Optional("nondeterministic", &Contract::nondeterministic),
-      Optional("masked_nan_safe", &Contract::masked_nan_safe));
+      Optional("masked_nan_safe", &Contract::masked_nan_safe),
+      Optional("projections", &Contract::projections));
 }
 constexpr auto FieldsOf(const Variant*) {
   return std::tuple(Required("name", &Variant::name),

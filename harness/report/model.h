@@ -107,6 +107,7 @@ struct Contract {
   std::string accumulate, operands, scores, probabilities;
   double exp_relative_error = 0;
   bool nondeterministic = false, masked_nan_safe = false;
+  std::string projections = "none";  // of self_attention
 };
 struct Variant {
   std::string name, description;

@@ -170,6 +170,51 @@ TEST(Conformance, MaskShapes) {
                 Unsupported::kWithAReason, Checks::kAll);
 }
 
+// The layer, on every backend that has it; hidden sizes that heads do not divide are left out.
+void ExpectLayersPass(const char* hidden, const char* heads, const char* lengths) {
+  const Axes common = {
+      {"op", "self_attention"}, {"hidden", hidden}, {"heads", heads}, {"causal", "full"}};
+  Axes full = common, structures = common, cross = common, outputs = common;
+  full.insert({{"seq", lengths}, {"bias", "0,1"}, {"out-proj", "0,1"}});
+  structures.insert({{"seq", lengths}, {"structure", "tied_qk,mean_pool"}, {"bias", "1"}});
+  cross.insert({{"seq", "1,6"}, {"kv-len", "3,17"}, {"bias", "1"}, {"structure", "full,tied_qk"}});
+  outputs.insert({{"seq", "17"},
+                  {"batch", "2"},
+                  {"scale", "hidden"},
+                  {"mask", "none,boolean"},
+                  {"layout", "bnsh,bnsh_padded"},
+                  {"lse", "1"},
+                  {"weights", "1"}});
+  Axes free = common;
+  free.insert({{"seq", lengths}, {"structure", "parameter_free"}});
+  ExpectAllPass({full, structures, cross, outputs, free}, Unsupported::kWithAReason);
+}
+
+TEST(Conformance, LayersOfOneHead) { ExpectLayersPass("3,64", "1", "1,3,6,17"); }
+TEST(Conformance, LayersOfTwoHeads) { ExpectLayersPass("64", "2", "1,3,6,17"); }
+TEST(Conformance, LayersOfTwelveHeads) { ExpectLayersPass("300", "12", "6,17"); }
+
+TEST(Conformance, LayersWithGroupsAndOtherTypes) {
+  ExpectAllPass({{{"op", "self_attention"},
+                  {"seq", "17"},
+                  {"heads", "4"},
+                  {"kv-heads", "2"},
+                  {"hidden", "64"},
+                  {"v-head-size", "8,24"},
+                  {"out-proj", "0,1"},
+                  {"dtype", "f32,f16,bf16,f64"},
+                  {"data", "normal,uniform01,peaky,tiny,range"},
+                  {"causal", "full,causal"}}},
+                Unsupported::kWithAReason);
+}
+
+// As large as layers are; minutes on a slow backend: set ATTEST_LARGE_LAYERS.
+TEST(Conformance, LargeLayers) {
+  if (std::getenv("ATTEST_LARGE_LAYERS") == nullptr) return;
+  ExpectLayersPass("64,300,768", "1,2", "1,3,6,17,197");
+  ExpectLayersPass("300,768", "12", "1,3,6,17,197");
+}
+
 // Loads the backend; false (with the reason printed) where this machine does not have what it
 // needs.
 bool Available() {

@@ -119,6 +119,19 @@ TEST(Work, CountsVisiblePairsExactly) {
   // Grouped heads read K and V once for all their queries.
   const Work grouped = work([](attest_problem& p) { p.kv_num_heads = 1; });
   EXPECT_EQ(grouped.flops, full.flops);
+  const auto layer = [](attest_problem& p) {
+    p.op = ATTEST_OP_SELF_ATTENTION, p.hidden_size = 20, p.kv_num_heads = 3;
+  };
+  EXPECT_EQ(work(layer).flops, full.flops + 2.0 * 10 * 20 * (96 + 48 + 48));
+  EXPECT_EQ(work([&](attest_problem& p) { layer(p), p.has_output_projection = 1; }).flops,
+            full.flops + 2.0 * 10 * 20 * (96 + 48 + 48 + 96));
+  EXPECT_EQ(
+      work([&](attest_problem& p) { layer(p), p.structure = ATTEST_STRUCTURE_MEAN_POOL; }).flops,
+      full.flops / 2 + 2.0 * 10 * 20 * 48);
+  const Work tied = work([&](attest_problem& p) {
+    layer(p), p.kv_num_heads = 6, p.structure = ATTEST_STRUCTURE_TIED_QK;
+  });
+  EXPECT_EQ(tied.flops, full.flops + 2.0 * 10 * 20 * (96 + 96));
   EXPECT_EQ(grouped.bytes_min, 4.0 * (2 * 6 + 2 * 1) * 10 * 16);
 }
 

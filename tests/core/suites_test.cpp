@@ -82,6 +82,31 @@ TEST(Suites, DecodeHasOneQueryRow) {
   }
 }
 
+TEST(Suites, LayersAreThoseOfTheirModels) {
+  using Set = std::set<std::string>;
+  EXPECT_EQ(Ids("bert"),
+            Set({"self_attention/f32/b1/h12/kv12/q128/k128/d64/e768/bias/wo",
+                 "self_attention/f32/b1/h12/kv12/q384/k384/d64/e768/bias/wo",
+                 "self_attention/f32/b1/h12/kv12/q512/k512/d64/e768/bias/wo",
+                 "sdpa/f32/b1/h12/kv12/q128/k128/d64", "sdpa/f32/b1/h12/kv12/q384/k384/d64",
+                 "sdpa/f32/b1/h12/kv12/q512/k512/d64"}));
+  EXPECT_EQ(Ids("vit"), Set({"self_attention/f32/b1/h12/kv12/q197/k197/d64/e768/bias/wo",
+                             "sdpa/f32/b1/h12/kv12/q197/k197/d64"}));
+  EXPECT_EQ(
+      Ids("llama3-8b"),
+      Set({"self_attention/f32/b1/h32/kv8/q512/k512/d128/e4096/wo/causal+0",
+           "self_attention/f32/b1/h32/kv8/q2048/k2048/d128/e4096/wo/causal+0",
+           "sdpa/f32/b1/h32/kv8/q512/k512/d128/causal+0",
+           "sdpa/f32/b1/h32/kv8/q2048/k2048/d128/causal+0", "sdpa/f32/b1/h32/kv8/q1/k4096/d128"}));
+  EXPECT_EQ(Ids("seeds").count("self_attention/f32/b1/h12/kv12/q6/k6/d25/e300/bias"), 1U);
+  EXPECT_EQ(Ids("seeds").count("self_attention/f32/b1/h1/kv1/q3/k3/d3/e3/mean_pool"), 1U);
+  EXPECT_EQ(Ids("seeds").size(), 8U);
+  for (const Cell& cell : ExpandSweep(FindSuite("cross").blocks, {}, 1)) {
+    const bool layer = cell.problem.op == ATTEST_OP_SELF_ATTENTION;
+    EXPECT_EQ(cell.problem.is_cross, layer ? 1 : 0);
+  }
+}
+
 TEST(Suites, UnknownNameNamesTheNearest) {
   try {
     FindSuite("smoek");

@@ -80,7 +80,14 @@ enum class Fault {
   kNondeterministicRow,
   kShapeCache,
   kSilentFallback,
-  kReturnsEarly
+  kReturnsEarly,
+  // The layer around it.
+  kKeysForValues,
+  kBiasForgotten,
+  kWeightNotTransposed,
+  kHeadsInterleaved,
+  kScaleOfHidden,
+  kValuesOfQueries
 };
 
 // How the answer is computed; every combination is a correct algorithm.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sdpa backend that every mutant and every correct variant is: f32, f16 and bf16, all masks,
-// windows, lengths, layouts and softcap, OUT and LSE. Rows one after another on one thread;
-// computed in f32 (m39: f64) and rounded once at the end. Compiled once for all of them.
+// The backend that every mutant and every correct variant is, sdpa and in f32 the layer: f32, f16
+// and bf16, all masks, windows, lengths, layouts and softcap, OUT and LSE. Rows one after another
+// on one thread; computed in f32 (m39: f64) and rounded once at the end. Compiled once for all of
+// them.
 #include <chrono>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "attest/backend.hpp"
 #include "attest/sdpa.hpp"
 #include "harm.h"
+#include "layer.h"
 #include "mutant.h"
 #include "operands.h"
 #include "rows.h"
@@ -116,7 +118,8 @@ class MutantBackend : public attest::Backend {
     return contract;
   }
   std::optional<std::string> WhyUnsupported(const attest::Request& request) override {
-    if (request.problem.op != ATTEST_OP_SDPA) return "mutants compute sdpa only";
+    if (request.problem.op == ATTEST_OP_SELF_ATTENTION && request.problem.dtype != ATTEST_F32)
+      return "mutants compute the layer in f32 only";
     if (!KnowsType(request.problem.dtype)) return kTypes;
     if (request.problem.outputs & ATTEST_OUTPUT_WEIGHTS) return "mutants have no WEIGHTS";
     return std::nullopt;
@@ -125,7 +128,11 @@ class MutantBackend : public attest::Backend {
     return {Operands::BytesOf(request.problem), 0};
   }
   std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
-    return std::make_unique<MutantPlan>(request.problem);
+    const attest_problem& problem = request.problem;
+    if (problem.op == ATTEST_OP_SDPA) return std::make_unique<MutantPlan>(problem);
+    return std::make_unique<LayerPlan>(problem, Self().fault, [](const attest_problem& inside) {
+      return std::make_unique<MutantPlan>(inside);
+    });
   }
 
  private:
