@@ -25,6 +25,10 @@ void MultiplyTransposed(ConstMatrixView a, ConstMatrixView b, MatrixView out) {
   ToEigen(out).noalias() = ToEigen(a) * ToEigen(b).transpose();
 }
 
+void MultiplyTransposedAdd(ConstMatrixView a, ConstMatrixView b, MatrixView out) {
+  ToEigen(out).noalias() += ToEigen(a) * ToEigen(b).transpose();
+}
+
 void MultiplyAdd(ConstMatrixView a, ConstMatrixView b, MatrixView out) {
   ToEigen(out).noalias() += ToEigen(a) * ToEigen(b);
 }

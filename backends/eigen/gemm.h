@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two matrix products of attention on row-major f32 blocks, computed by Eigen on the calling
-// thread. gemm.cpp is the only file that knows Eigen.
+// The matrix products of attention and of linear maps on row-major f32 blocks, computed by Eigen on
+// the calling thread. gemm.cpp is the only file that knows Eigen.
 #ifndef ATTEST_BACKENDS_EIGEN_GEMM_H_
 #define ATTEST_BACKENDS_EIGEN_GEMM_H_
 
@@ -26,6 +26,9 @@ struct ConstMatrixView {
 
 // out = a b^T: a is [m, k], b is [n, k], out is [m, n].
 void MultiplyTransposed(ConstMatrixView a, ConstMatrixView b, MatrixView out);
+
+// out += a b^T.
+void MultiplyTransposedAdd(ConstMatrixView a, ConstMatrixView b, MatrixView out);
 
 // out += a b: a is [m, k], b is [k, n], out is [m, n].
 void MultiplyAdd(ConstMatrixView a, ConstMatrixView b, MatrixView out);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the two variants of the Eigen backend offer to backend.cpp.
+// What the files of the Eigen backend offer to backend.cpp.
 #ifndef ATTEST_BACKENDS_EIGEN_PLANS_H_
 #define ATTEST_BACKENDS_EIGEN_PLANS_H_
 
@@ -9,6 +9,7 @@
 
 #include "attest/backend.hpp"
 #include "attest/half.hpp"
+#include "attest/layer_plan.hpp"
 #include "attest/thread_pool.hpp"
 
 namespace attest::eigen {
@@ -17,9 +18,14 @@ namespace attest::eigen {
 std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool);
 std::unique_ptr<Plan> MakeUnfusedPlan(const Request& request, ThreadPool& pool);
 
-// Bytes of scratch those plans allocate.
+// The layer around the sdpa that make_sdpa makes.
+std::unique_ptr<Plan> MakeLayerPlan(const Request& request, ThreadPool& pool,
+                                    const LayerPlan::MakeSdpa& make_sdpa);
+
+// Bytes of scratch those plans allocate; of a layer without its sdpa.
 uint64_t FlashBytes(const Request& request, unsigned threads);
 uint64_t UnfusedBytes(const Request& request, unsigned threads);
+uint64_t LayerBytes(const Request& request, unsigned threads);
 
 // Calls make(Io{}) with the C++ type of an io dtype.
 template <typename Make>

@@ -44,13 +44,15 @@ class LayerPlan : public Plan {
   }
 
   // make_sdpa makes the plan of the sdpa inside; linear computes one map on the given threads.
-  // `linear_name` goes into the implementation, before the sdpa's own.
+  // `linear_name` goes into the implementation, before the sdpa's own; linear_bytes is what it
+  // holds.
   LayerPlan(const Request& request, const MakeSdpa& make_sdpa, Linear linear,
-            std::string linear_name)
+            std::string linear_name, uint64_t linear_bytes = 0)
       : problem_(request.problem),
         linear_(std::move(linear)),
         linear_name_(std::move(linear_name)),
         bytes_(BytesOf(request.problem)),
+        linear_bytes_(linear_bytes),
         scratch_(static_cast<int64_t>(bytes_)) {
     sdpa_ = WithInside(request, make_sdpa);
   }
@@ -71,7 +73,7 @@ class LayerPlan : public Plan {
   PlanInfo Info() override {
     PlanInfo info = sdpa_->Info();
     info.implementation = linear_name_ + "; sdpa: " + info.implementation;
-    info.workspace_bytes += bytes_;
+    info.workspace_bytes += bytes_ + linear_bytes_;
     return info;
   }
 
@@ -102,6 +104,7 @@ class LayerPlan : public Plan {
   const Linear linear_;
   const std::string linear_name_;
   const uint64_t bytes_;
+  const uint64_t linear_bytes_;
   AlignedBuffer<std::byte> scratch_;  // zeros: mean_pool's Q and K stay so
   std::unique_ptr<LayerParts> parts_;
   std::unique_ptr<Plan> sdpa_;
