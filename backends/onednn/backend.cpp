@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The oneDNN backend: sdpa from oneDNN's matmul and softmax primitives, oneDNN 2.6 or 3.x, on the
-// CPU. f32; bf16 and f16 as they are where the library multiplies them on this CPU, else converted
-// to f32 block by block. Everything of abi.h but f64, and attention weights only from `primitives`.
+// The oneDNN backend: sdpa and the layer from oneDNN's matmul and softmax primitives, oneDNN 2.6
+// or 3.x, on the CPU. f32; bf16 and f16 as they are where the library multiplies them on this CPU,
+// else converted to f32 block by block. Everything of abi.h but f64, and attention weights only
+// from `primitives`.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -53,13 +54,16 @@ class OnednnBackend : public attest::Backend {
     const DataType product = attest::onednn::ProductTypeOf(dtype, engine_);
     if (product == DataType::f16) contract.probabilities = ATTEST_FORMAT_F16;
     if (product == DataType::bf16) contract.probabilities = ATTEST_FORMAT_BF16;
+    if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
+    if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
     if (variant == kFlash) contract.exp_relative_error = attest::kExp2RelativeError;
     return contract;
   }
 
   std::optional<std::string> WhyUnsupported(const attest::Request& request) override {
     const attest_problem& problem = request.problem;
-    if (problem.op != ATTEST_OP_SDPA) return "the onednn backend computes sdpa only";
+    if (problem.op != ATTEST_OP_SDPA && problem.op != ATTEST_OP_SELF_ATTENTION)
+      return "the onednn backend computes sdpa and self_attention only";
     if (problem.dtype == ATTEST_F64) return "oneDNN has no f64 matmul on CPUs";
     if (request.variant == kFlash && (problem.outputs & ATTEST_OUTPUT_WEIGHTS))
       return "flash never holds the attention weights; onednn:primitives gives them";
@@ -77,15 +81,28 @@ class OnednnBackend : public attest::Backend {
   }
 
   std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
-    return request.variant == kFlash ? attest::onednn::MakeFlashPlan(request, *pool_, engine_)
-                                     : attest::onednn::MakePrimitivesPlan(request, *pool_, engine_);
+    if (request.problem.op == ATTEST_OP_SDPA) return MakeSdpa(request);
+    return attest::onednn::MakeLayerPlan(
+        request, *pool_, engine_, [this](const attest::Request& sdpa) { return MakeSdpa(sdpa); });
   }
 
  private:
   uint64_t BytesOf(const attest::Request& request) const {
+    if (request.problem.op == ATTEST_OP_SDPA) return SdpaBytes(request);
+    const uint64_t inside = attest::LayerPlan::WithInside(
+        request, [this](const attest::Request& sdpa) { return SdpaBytes(sdpa); });
+    return inside + attest::onednn::LayerBytes(request, pool_->threads(), engine_);
+  }
+
+  uint64_t SdpaBytes(const attest::Request& request) const {
     return request.variant == kFlash
                ? attest::onednn::FlashBytes(request, pool_->threads(), engine_)
                : attest::onednn::PrimitivesBytes(request, pool_->threads(), engine_);
+  }
+
+  std::unique_ptr<attest::Plan> MakeSdpa(const attest::Request& request) const {
+    return request.variant == kFlash ? attest::onednn::MakeFlashPlan(request, *pool_, engine_)
+                                     : attest::onednn::MakePrimitivesPlan(request, *pool_, engine_);
   }
 
   dnnl::engine engine_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the two variants offer to backend.cpp.
+// What the two variants and the layer around them offer to backend.cpp.
 #ifndef ATTEST_BACKENDS_ONEDNN_PLANS_H_
 #define ATTEST_BACKENDS_ONEDNN_PLANS_H_
 
@@ -9,6 +9,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "attest/backend.hpp"
+#include "attest/layer_plan.hpp"
 #include "attest/thread_pool.hpp"
 
 namespace attest::onednn {
@@ -19,9 +20,16 @@ std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool,
 std::unique_ptr<Plan> MakePrimitivesPlan(const Request& request, ThreadPool& pool,
                                          const dnnl::engine& engine);
 
-// Bytes those plans allocate. Throw dnnl::error where oneDNN has no primitive for the request.
+// The layer around the sdpa that make_sdpa makes.
+std::unique_ptr<Plan> MakeLayerPlan(const Request& request, ThreadPool& pool,
+                                    const dnnl::engine& engine,
+                                    const LayerPlan::MakeSdpa& make_sdpa);
+
+// Bytes those plans allocate; of a layer without its sdpa. Throw dnnl::error where oneDNN has no
+// primitive for the request.
 uint64_t FlashBytes(const Request& request, unsigned threads, const dnnl::engine& engine);
 uint64_t PrimitivesBytes(const Request& request, unsigned threads, const dnnl::engine& engine);
+uint64_t LayerBytes(const Request& request, unsigned threads, const dnnl::engine& engine);
 
 }  // namespace attest::onednn
 

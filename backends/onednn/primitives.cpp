@@ -51,13 +51,13 @@ dnnl::primitive_attr Scaling(double scale) {
 }
 
 dnnl::matmul::primitive_desc ChooseMatmul(const memory::desc& a, const memory::desc& b,
-                                          const memory::desc& out,
+                                          const memory::desc& bias, const memory::desc& out,
                                           const dnnl::primitive_attr& attributes,
                                           const dnnl::engine& engine) {
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine, a, b, out, attributes};
+  return {engine, a, b, bias, out, attributes};
 #else
-  return {dnnl::matmul::desc(a, b, out), attributes, engine};
+  return {dnnl::matmul::desc(a, b, bias, out), attributes, engine};
 #endif
 }
 
@@ -120,35 +120,65 @@ DataType ProductTypeOf(int32_t dtype, const dnnl::engine& engine) {
   }
 }
 
-MatmulChoice::MatmulChoice(const memory::desc& a, const memory::desc& b, const memory::desc& out,
-                           const dnnl::primitive_attr& attributes, const dnnl::engine& engine)
-    : descriptor(ChooseMatmul(a, b, out, attributes, engine)) {}
+MatmulChoice::MatmulChoice(const memory::desc& a, const memory::desc& b, const memory::desc& bias,
+                           const memory::desc& out, const dnnl::primitive_attr& attributes,
+                           const dnnl::engine& engine)
+    : descriptor(ChooseMatmul(a, b, bias, out, attributes, engine)) {}
 
 MatmulChoice::MatmulChoice(Matrix a, Matrix b, Matrix out, Mode mode, const dnnl::engine& engine)
-    : MatmulChoice(DescriptorOf(a), DescriptorOf(b), DescriptorOf(out),
+    : MatmulChoice(DescriptorOf(a), DescriptorOf(b), {}, DescriptorOf(out),
                    mode == kAdd ? Adding() : Attributes(), engine) {}
 
 MatmulChoice MatmulChoice::Transposed(Matrix a, Matrix b, Matrix out, double scale,
                                       const dnnl::engine& engine) {
-  return {DescriptorOf(a), TransposedDescriptorOf(b), DescriptorOf(out), Scaling(scale), engine};
+  return {DescriptorOf(a), TransposedDescriptorOf(b), {}, DescriptorOf(out), Scaling(scale),
+          engine};
+}
+
+MatmulChoice MatmulChoice::Linear(Matrix a, Matrix b, Matrix out, bool has_bias,
+                                  const dnnl::engine& engine) {
+  const Matrix bias{1, out.cols, out.cols, out.type};
+  return {DescriptorOf(a),
+          TransposedDescriptorOf(b),
+          has_bias ? DescriptorOf(bias) : memory::desc(),
+          DescriptorOf(out),
+          Attributes(),
+          engine};
 }
 
 Matmul::Matmul(const MatmulChoice& choice, const dnnl::engine& engine)
     : primitive_(choice.descriptor),
       a_(Unbound(choice.descriptor.src_desc(), engine)),
       b_(Unbound(choice.descriptor.weights_desc(), engine)),
+      bias_(Unbound(choice.descriptor.bias_desc(), engine)),
       out_(Unbound(choice.descriptor.dst_desc(), engine)),
       scratchpad_(Unbound(choice.descriptor.scratchpad_desc(), engine)) {}
 
-void Matmul::Run(const dnnl::stream& stream, const void* a, const void* b, void* out,
-                 void* scratchpad) {
+void Matmul::Bind(const void* a, const void* b, void* out, void* scratchpad) {
   Point(a_, a);
   Point(b_, b);
   Point(out_, out);
   Point(scratchpad_, scratchpad);
+}
+
+void Matmul::Run(const dnnl::stream& stream, const void* a, const void* b, void* out,
+                 void* scratchpad) {
+  Bind(a, b, out, scratchpad);
   Execute<4>(primitive_, stream,
              {{{DNNL_ARG_SRC, a_.get()},
                {DNNL_ARG_WEIGHTS, b_.get()},
+               {DNNL_ARG_DST, out_.get()},
+               {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}}});
+}
+
+void Matmul::Run(const dnnl::stream& stream, const void* a, const void* b, const void* bias,
+                 void* out, void* scratchpad) {
+  Bind(a, b, out, scratchpad);
+  Point(bias_, bias);
+  Execute<5>(primitive_, stream,
+             {{{DNNL_ARG_SRC, a_.get()},
+               {DNNL_ARG_WEIGHTS, b_.get()},
+               {DNNL_ARG_BIAS, bias_.get()},
                {DNNL_ARG_DST, out_.get()},
                {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}}});
 }

@@ -32,8 +32,8 @@ struct Matrix {
   DataType type;
 };
 
-// What oneDNN chose for out = a b, out += a b or out = scale a b^T. Throws dnnl::error where it has
-// nothing.
+// What oneDNN chose for out = a b, out += a b, out = scale a b^T or out = a b^T + bias. Throws
+// dnnl::error where it has nothing.
 struct MatmulChoice {
   enum Mode { kStore, kAdd };
   // a is [m, k], b is [k, n], out is [m, n].
@@ -41,6 +41,9 @@ struct MatmulChoice {
   // b is [n, k].
   static MatmulChoice Transposed(Matrix a, Matrix b, Matrix out, double scale,
                                  const dnnl::engine& engine);
+  // b is [n, k]; the bias, added to every row, has n elements of out's type.
+  static MatmulChoice Linear(Matrix a, Matrix b, Matrix out, bool has_bias,
+                             const dnnl::engine& engine);
 
   std::string name() const { return descriptor.impl_info_str(); }  // "brg:avx512_core", "ref:any"
   uint64_t scratchpad_bytes() const { return descriptor.scratchpad_desc().get_size(); }
@@ -48,9 +51,10 @@ struct MatmulChoice {
   dnnl::matmul::primitive_desc descriptor;
 
  private:
+  // An empty bias: none.
   MatmulChoice(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
-               const dnnl::memory::desc& out, const dnnl::primitive_attr& attributes,
-               const dnnl::engine& engine);
+               const dnnl::memory::desc& bias, const dnnl::memory::desc& out,
+               const dnnl::primitive_attr& attributes, const dnnl::engine& engine);
 };
 
 // Not to be used by two threads at once.
@@ -59,10 +63,15 @@ class Matmul {
   Matmul(const MatmulChoice& choice, const dnnl::engine& engine);
   // Throws std::runtime_error where oneDNN fails.
   void Run(const dnnl::stream& stream, const void* a, const void* b, void* out, void* scratchpad);
+  // The same of a choice that has a bias.
+  void Run(const dnnl::stream& stream, const void* a, const void* b, const void* bias, void* out,
+           void* scratchpad);
 
  private:
+  void Bind(const void* a, const void* b, void* out, void* scratchpad);
+
   dnnl::matmul primitive_;
-  dnnl::memory a_, b_, out_, scratchpad_;
+  dnnl::memory a_, b_, bias_, out_, scratchpad_;
 };
 
 // to = from^T: from is [m, n], to is [n, m]. Chosen and compiled at once.
