@@ -17,7 +17,7 @@
 // scores 87 %.
 // Lost: unpacked K under 8 x 32 tiles, a search for the maximum in every panel, vstore16, subnormal
 // probabilities (a fifth of the speed on peaky scores).
-// sdpa_shape.h, elements.cl, vector.cl and flash_vec_tile.cl are pasted before this file.
+// sdpa_shape.h, elements.cl, vector.cl, pack.cl and flash_vec_tile.cl are pasted before this file.
 
 // A row of O is done in parts of nearly equal size, each at most VALUE_VECTORS.
 #define O_VECTORS (V_PAD / LANES)
@@ -139,7 +139,7 @@ INLINE void RunPanel(const __global SdpaShape* shape, const Task* task, const Sc
     v_rows = s->v;
     v_stride = V_PAD;
   }
-  PackKeys(k_rows, k_stride, keys, KeyFactor(shape), s->panel);
+  PackRows(k_rows, k_stride, keys, KeyFactor(shape), HEAD_PAD, PANEL, s->panel);
 
   const bool q_in_place = InPlace(shape->q.strides[3], HEAD_SIZE, 1);
   const bool o_in_place = InPlace(shape->out.strides[3], V_HEAD_SIZE, LANES);

@@ -91,11 +91,11 @@ Recipe RecipeWith(const Request& request, Session& session, const Tiling& tiling
   return Checked("preparing opencl:flash_vec", [&] {
     Recipe recipe;
     Launch launch;
-    launch.kernel = cl::Kernel(
-        ProgramOf(session,
-                  {"sdpa_shape.h", "elements.cl", "vector.cl", "flash_vec_tile.cl", "flash_vec.cl"},
-                  options),
-        "FlashVec");
+    launch.kernel = cl::Kernel(ProgramOf(session,
+                                         {"sdpa_shape.h", "elements.cl", "vector.cl", "pack.cl",
+                                          "flash_vec_tile.cl", "flash_vec.cl"},
+                                         options),
+                               "FlashVec");
     launch.kernel.setArg(kFirstOwnArgument, static_cast<cl_int>(blocks.rows));
     launch.kernel.setArg(kFirstOwnArgument + 1, static_cast<cl_int>(blocks.count));
     launch.kernel.setArg(kFirstOwnArgument + 2,

@@ -2,7 +2,7 @@
 //
 // The inner loops of flash_vec.cl: packing a panel of K, P = 2^(S - m) of a tile of ROWS queries
 // against it in registers, O += P V. Exact to the f32 rounding of their sums and Exp2's error.
-// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; ROWS, KEY_VECTORS (of a
+// sdpa_shape.h, elements.cl, vector.cl and pack.cl are pasted before this file; ROWS, KEY_VECTORS (of a
 // panel) and VALUE_VECTORS (of a row of O at a time) are given at build.
 
 #define PANEL (LANES * KEY_VECTORS)
@@ -22,41 +22,6 @@ typedef struct Tile {
   int keys;  // that exist
   float softcap;
 } Tile;
-
-#define PAIR_LOW(a, b) \
-  (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc, \
-            a.sd, b.sd)
-#define PAIR_HIGH(a, b) \
-  (float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se, \
-            a.sf, b.sf)
-#define QUAD_LOW(a, b) (float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)
-#define QUAD_HIGH(a, b) (float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)
-
-// panel[c][key] = factor * k[key][c], by 4 x 4 transposes inside 128-bit lanes. Keys from `count`
-// on repeat the last one; whole vectors of them are left out.
-INLINE void PackKeys(const __global float* k, long stride, int count, float factor,
-                     __global float* panel) {
-  for (int g = 0; g < count; g += LANES) {
-    for (int c = 0; c < HEAD_PAD; c += 4) {
-      float16 z[4];
-      UNROLL for (int i = 0; i < 4; ++i) {
-        const __global float* row = k + c;
-        const int key = g + i;
-        z[i] = factor * (float16)(vload4(0, row + min(key, count - 1) * stride),
-                                  vload4(0, row + min(key + 4, count - 1) * stride),
-                                  vload4(0, row + min(key + 8, count - 1) * stride),
-                                  vload4(0, row + min(key + 12, count - 1) * stride));
-      }
-      const float16 a = PAIR_LOW(z[0], z[1]), b = PAIR_HIGH(z[0], z[1]);
-      const float16 d = PAIR_LOW(z[2], z[3]), e = PAIR_HIGH(z[2], z[3]);
-      __global float* to = panel + c * PANEL + g;
-      Write(QUAD_LOW(a, d), to);
-      Write(QUAD_HIGH(a, d), to + PANEL);
-      Write(QUAD_LOW(b, e), to + 2 * PANEL);
-      Write(QUAD_HIGH(b, e), to + 3 * PANEL);
-    }
-  }
-}
 
 // Raises the maxima of a tile to those of s and subtracts them; rescale = 2^(old - new). A row that
 // has seen no key keeps -inf, and 0 is subtracted.

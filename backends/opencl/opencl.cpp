@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The OpenCL backend: one process works on one device. f32, f16 and bf16 io, arithmetic in f32.
+// Variants of sdpa, and of the layer around it:
 //   decode     decode.cl, CPU devices: few queries, keys split
 //   flash_tile flash_tile.cl, GPU devices: local tiles
 //   flash_vec  flash_vec.cl, CPU devices: vectors, packed keys
@@ -13,9 +14,11 @@
 #include <cstdlib>
 
 #include "attest/backend.hpp"
+#include "attest/layer_plan.hpp"
 #include "ceiling.h"
 #include "device.h"
 #include "error.h"
+#include "plan.h"
 #include "sdpa_variant.h"
 
 namespace attest::opencl {
@@ -23,6 +26,13 @@ namespace {
 
 constexpr const SdpaVariant* kVariants[] = {&kDecode, &kFlashTile, &kFlashVec,
                                             &kNaive};  // alphabetical
+
+// use(the request, or that of the sdpa inside a layer)
+template <typename Use>
+auto WithSdpa(const Request& request, const Use& use) {
+  if (request.problem.op == ATTEST_OP_SDPA) return use(request);
+  return LayerPlan::WithInside(request, use);
+}
 
 class OpenclBackend : public Backend {
  public:
@@ -60,27 +70,34 @@ class OpenclBackend : public Backend {
     Contract contract;
     contract.exp_relative_error = kVariants[variant]->exp_relative_error;
     contract.flags = kVariants[variant]->contract_flags;
+    if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
+    if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
     return contract;
   }
 
   std::optional<std::string> WhyUnsupported(const Request& request) override {
-    if (request.problem.op != ATTEST_OP_SDPA) return "opencl computes sdpa only";
-    ContractOf(request.variant, request.problem.dtype);
+    const attest_problem& problem = request.problem;
+    if (problem.op != ATTEST_OP_SDPA && problem.op != ATTEST_OP_SELF_ATTENTION)
+      return "opencl computes sdpa and self_attention only";
+    ContractOf(request.variant, problem.dtype);
+    Session& session = TheSession();
     const SdpaVariant& variant = *kVariants[request.variant];
-    if (auto reason = variant.why_unsupported(request, TheSession())) return reason;
-    const uint64_t limit = TheSession().device.max_allocation_bytes;
-    uint64_t largest = variant.scratch_bytes(request, TheSession());
+    const auto why = WithSdpa(
+        request, [&](const Request& sdpa) { return variant.why_unsupported(sdpa, session); });
+    if (why) return why;
+    const uint64_t limit = session.device.max_allocation_bytes;
+    uint64_t largest = PlanBytes(request, FileOf(variant), session, ScratchBytes(request));
     for (const attest_tensor* tensor : request.tensors)
       largest = std::max(largest, tensor->extent_bytes);
     if (largest > limit)
       return "a buffer of " + std::to_string(largest) + " bytes is needed, " +
-             TheSession().device.description.name + " gives at most " + std::to_string(limit);
+             session.device.description.name + " gives at most " + std::to_string(limit);
     return std::nullopt;
   }
 
   Workspace WorkspaceOf(const Request& request) override {
-    const uint64_t own =
-        PlanBytes(kVariants[request.variant]->scratch_bytes(request, TheSession()));
+    const uint64_t own = PlanBytes(request, FileOf(*kVariants[request.variant]), TheSession(),
+                                   ScratchBytes(request));
     if (TheSession().device.IsCpu()) return {own, 0};
     uint64_t device_bytes = own;
     for (const attest_tensor* tensor : request.tensors)
@@ -91,7 +108,10 @@ class OpenclBackend : public Backend {
 
   std::unique_ptr<Plan> Create(const Request& request) override {
     Session& session = TheSession();
-    return MakeSdpaPlan(request, session, kVariants[request.variant]->recipe(request, session));
+    const SdpaVariant& variant = *kVariants[request.variant];
+    Recipe recipe =
+        WithSdpa(request, [&](const Request& sdpa) { return variant.recipe(sdpa, session); });
+    return MakePlan(request, session, std::move(recipe), FileOf(variant));
   }
 
   const void* Extension(const char* name) override;
@@ -117,6 +137,18 @@ class OpenclBackend : public Backend {
   }
 
  private:
+  uint64_t ScratchBytes(const Request& request) {
+    return WithSdpa(request, [this](const Request& sdpa) {
+      return kVariants[sdpa.variant]->scratch_bytes(sdpa, TheSession());
+    });
+  }
+
+  // flash_tile runs on CPU devices only to be tested there, and so do the maps around it.
+  LinearFile FileOf(const SdpaVariant& variant) {
+    const bool tiles = !TheSession().device.IsCpu() || &variant == &kFlashTile;
+    return tiles ? LinearFile::kTile : LinearFile::kVec;
+  }
+
   const std::vector<FoundDevice>& Found() {
     if (found_.empty()) found_ = FindDevices();
     return found_;

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "sdpa_plan.h"
+#include "sdpa_kernels.h"
 #include "session.h"
 
 namespace attest::opencl {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <sstream>
 
+#include "plan.h"
 #include "program.h"
 
 namespace attest::opencl {
@@ -128,7 +129,7 @@ Choice Measured(Session& session, const attest_problem& problem,
     if (SecondsSince(start) > kTuningSeconds) break;
     try {
       const Request request = measured.request();
-      const auto plan = MakeSdpaPlan(request, session, recipe(request, candidate));
+      const auto plan = MakePlan(request, session, recipe(request, candidate));
       plan->Bind(request.tensors);
       const double seconds = BestSeconds(*plan);
       if (best_seconds > 0 && seconds >= best_seconds) continue;

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "sdpa_plan.h"
+#include "sdpa_kernels.h"
 #include "session.h"
 
 namespace attest::opencl {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sdpa_plan.h"
+#include "kernels.h"
 
 namespace attest::opencl {
 namespace {

@@ -24,6 +24,10 @@ std::string Define(const char* name, int64_t value);
 // Options that vector.cl wants.
 std::string VectorOptions(const attest_problem& problem);
 
+// The same for a program without sdpa.
+inline constexpr const char* kNoSdpaOptions =
+    " -DHEAD_SIZE=1 -DV_HEAD_SIZE=1 -DMASK_KIND=0 -DSOFTCAP=0";
+
 // Why a variant built on vector.cl cannot do it, if so.
 std::optional<std::string> WhyNotVectors(const Request& request, const Session& session);
 
