@@ -29,6 +29,10 @@ struct Functions {
   int (*gemm_batched)(void*, int, int, int, int, int, const void*, const void* const*,
                       cudaDataType_t, int, const void* const*, cudaDataType_t, int, const void*,
                       void* const*, cudaDataType_t, int, int, int, int);
+  int (*gemm_strided_batched)(void*, int, int, int, int, int, const void*, const void*,
+                              cudaDataType_t, int, long long, const void*, cudaDataType_t, int,
+                              long long, const void*, void*, cudaDataType_t, int, long long, int,
+                              int, int);
 };
 
 struct Library {
@@ -80,7 +84,8 @@ Library Open() {
                         Find(library, "cublasSetMathMode", f.set_math_mode) &&
                         Find(library, "cublasGetVersion_v2", f.get_version) &&
                         Find(library, "cublasGetStatusString", f.status_string) &&
-                        Find(library, "cublasGemmBatchedEx", f.gemm_batched);
+                        Find(library, "cublasGemmBatchedEx", f.gemm_batched) &&
+                        Find(library, "cublasGemmStridedBatchedEx", f.gemm_strided_batched);
   result.why_missing = complete ? "" : std::string("cuBLAS lacks a function: ") + dlerror();
   return result;
 }
@@ -93,6 +98,10 @@ const Library& TheLibrary() {
 void CheckCublas(int status, const char* call) {
   if (status == 0) return;
   throw DeviceError(std::string(call) + ": " + TheLibrary().functions.status_string(status));
+}
+
+int ComputeOf(cudaDataType_t type) {
+  return type == CUDA_R_32F ? kCompute32FPedantic : kCompute32F;
 }
 
 }  // namespace
@@ -126,13 +135,23 @@ std::string Cublas::Version() const {
 
 void Cublas::Run(const Gemm& gemm) {
   const float beta = 0;
-  const int compute = gemm.a_b_type == CUDA_R_32F ? kCompute32FPedantic : kCompute32F;
+  const int compute = ComputeOf(gemm.a_b_type);
   CheckCublas(
       TheLibrary().functions.gemm_batched(
           handle_, gemm.transpose_a ? kTranspose : kNoTranspose, kNoTranspose, gemm.m, gemm.n,
           gemm.k, &gemm.alpha, gemm.a, gemm.a_b_type, gemm.lda, gemm.b, gemm.a_b_type, gemm.ldb,
           &beta, gemm.c, gemm.c_type, gemm.ldc, gemm.batch, compute, kDefaultAlgorithm),
       "cublasGemmBatchedEx");
+}
+
+void Cublas::Run(const StridedGemm& gemm) {
+  const float alpha = 1, beta = gemm.adds ? 1 : 0;
+  CheckCublas(
+      TheLibrary().functions.gemm_strided_batched(
+          handle_, kTranspose, kNoTranspose, gemm.m, gemm.n, gemm.k, &alpha, gemm.a, gemm.type,
+          gemm.lda, 0, gemm.b, gemm.type, gemm.ldb, gemm.stride_b, &beta, gemm.c, gemm.type,
+          gemm.ldc, gemm.stride_c, gemm.batch, ComputeOf(gemm.type), kDefaultAlgorithm),
+      "cublasGemmStridedBatchedEx");
 }
 
 }  // namespace attest::cuda

@@ -30,6 +30,18 @@ struct Gemm {
   int batch = 0;
 };
 
+// Products of a batch at fixed strides, column-major: C = A^T B, or C += A^T B.
+struct StridedGemm {
+  int m = 0, n = 0, k = 0;
+  bool adds = false;
+  const void *a = nullptr, *b = nullptr;
+  void* c = nullptr;
+  cudaDataType_t type = CUDA_R_32F;  // of all three
+  int lda = 0, ldb = 0, ldc = 0;
+  int64_t stride_b = 0, stride_c = 0;  // A is the same for all
+  int batch = 0;
+};
+
 class Cublas {
  public:
   // Opens the library and makes a handle for the current device on `stream`, with a workspace of
@@ -40,6 +52,7 @@ class Cublas {
 
   // Accumulates in f32; f32 operands are used as they are (no TF32). Throws DeviceError. [timed]
   void Run(const Gemm& gemm);
+  void Run(const StridedGemm& gemm);
 
   // "13.0.2"
   std::string Version() const;

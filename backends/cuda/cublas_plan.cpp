@@ -5,6 +5,8 @@
 // or bf16. Every masked score is computed too, so NaN in masked V reaches the output.
 //
 // cuBLAS is column-major: a row-major matrix is its transpose there, so K Q^T is asked for.
+// The linear maps of a layer are products, too: the bias is written to every row of y first, and
+// the product added to it.
 // Addresses per batch entry and head go through pointer arrays, which makes GQA and any outer
 // stride free.
 #include <algorithm>
@@ -99,6 +101,31 @@ class CublasPlan final : public CudaPlan {
     session().cublas->Run(values_gemm_);
   }
 
+  void LaunchMap(const DeviceMap& map) override {
+    const LinearShape& s = map.shape;
+    const bool has_bias = map.tensors.bias != nullptr;
+    if (has_bias)
+      Check(LaunchBias(dtype(), s, map.tensors, session().stream),
+            "launching the bias of linear.cu");
+    StridedGemm gemm;
+    gemm.m = static_cast<int>(s.out);
+    gemm.n = static_cast<int>(s.rows);
+    gemm.k = static_cast<int>(s.in);
+    gemm.adds = has_bias;
+    gemm.a = map.tensors.weight;
+    gemm.b = map.tensors.x;
+    gemm.c = map.tensors.y;
+    gemm.type = CudaType(dtype());
+    gemm.lda = LeadingDimension(s.weight, s.in);
+    gemm.ldb = LeadingDimension(s.x, s.in);
+    gemm.ldc = LeadingDimension(s.y, s.out);
+    gemm.stride_b = s.x.b;
+    gemm.stride_c = s.y.b;
+    gemm.batch = static_cast<int>(s.matrices);
+    session().cublas->Run(gemm);
+  }
+
+  const char* MapImplementation() const override { return "cublasGemmStridedBatchedEx"; }
   std::string Implementation() const override {
     const char* products = dtype() == ATTEST_F32 ? "f32, no TF32" : "f32 accumulation";
     return "cuBLAS " + session().cublas->Version() + " cublasGemmBatchedEx (" + products +
@@ -159,6 +186,19 @@ std::string WhyNotCublas(const Request& request) {
   }
   if (request.problem.batch_size * request.problem.q_num_heads > INT_MAX)
     return "cuBLAS takes fewer than 2^31 matrices";
+  return "";
+}
+
+std::string WhyNotCublas(const LinearMap& map) {
+  for (const attest_tensor* tensor : {&map.x, &map.weight, &map.y}) {
+    const int last = tensor->rank - 1;
+    if (tensor->shape[last] > 1 && tensor->strides[last] != 1)
+      return "cuBLAS needs contiguous rows of X, the weights and OUT";
+    if (tensor->shape[last - 1] > 1 && tensor->strides[last - 1] < tensor->shape[last])
+      return "cuBLAS needs rows of X, the weights and OUT that do not overlap";
+    if (std::max(tensor->shape[last], tensor->strides[last - 1]) > INT_MAX)
+      return "cuBLAS takes sizes and strides below 2^31";
+  }
   return "";
 }
 

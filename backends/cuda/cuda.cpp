@@ -3,19 +3,41 @@
 // The CUDA backend: one process works on one device, with these variants.
 //   cublas  two cuBLAS products with a softmax between them, O(L^2) memory
 //   naive   one warp per query row
-// f32, f16 and bf16 io; every rule of attest_problem for sdpa. f32 stays f32: no TF32, no fast
-// math.
+// f32, f16 and bf16 io; every rule of attest_problem for sdpa and for the layer around it. f32
+// stays f32: no TF32, no fast math.
 #include <algorithm>
 #include <climits>
 #include <cstring>
 
 #include "attest/backend.hpp"
+#include "attest/layer_plan.hpp"
 #include "cublas.h"
 #include "device.h"
 #include "plan.h"
 
 namespace attest::cuda {
 namespace {
+
+// Why cuBLAS does not suit one of the operation's products, or empty.
+std::string WhyNotProducts(const Request& request) {
+  if (request.problem.op == ATTEST_OP_SDPA) return WhyNotCublas(request);
+  const LayerParts parts(request.problem, request.tensors, request.problem.dtype, {});
+  for (const auto* maps : {&parts.before(), &parts.after()})
+    for (const LinearMap& map : *maps)
+      if (std::string why = WhyNotCublas(map); !why.empty()) return why;
+  return LayerPlan::WithInside(request, [](const Request& sdpa) { return WhyNotCublas(sdpa); });
+}
+
+// Elements of the largest result of a layer's maps; 0 for sdpa.
+int64_t LargestMap(const Request& request) {
+  if (request.problem.op == ATTEST_OP_SDPA) return 0;
+  const LayerParts parts(request.problem, request.tensors, request.problem.dtype, {});
+  int64_t most = 0;
+  for (const auto* maps : {&parts.before(), &parts.after()})
+    for (const LinearMap& map : *maps)
+      most = std::max(most, map.y.shape[0] * map.y.shape[1] * map.y.shape[2]);
+  return most;
+}
 
 enum VariantIndex : uint32_t { kCublasVariant, kNaiveVariant };
 
@@ -50,6 +72,8 @@ class CudaBackend : public Backend {
     Contract contract;
     contract.exp_relative_error = 2 * 0x1p-23;  // expf: at most 2 ulp, CUDA programming guide
     if (variant == kNaiveVariant) contract.flags = ATTEST_CONTRACT_MASKED_NAN_SAFE;
+    if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
+    if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
     if (variant == kCublasVariant && dtype == ATTEST_F16)
       contract.probabilities = ATTEST_FORMAT_F16;
     if (variant == kCublasVariant && dtype == ATTEST_BF16)
@@ -59,13 +83,16 @@ class CudaBackend : public Backend {
 
   std::optional<std::string> WhyUnsupported(const Request& request) override {
     const attest_problem& problem = request.problem;
-    if (problem.op != ATTEST_OP_SDPA) return "cuda computes sdpa only";
+    if (problem.op != ATTEST_OP_SDPA && problem.op != ATTEST_OP_SELF_ATTENTION)
+      return "cuda computes sdpa and self_attention only";
     ContractOf(request.variant, problem.dtype);
     if (problem.batch_size * problem.q_num_heads * problem.q_sequence_length > INT_MAX)
       return "a grid takes fewer than 2^31 query rows";
+    if (LargestMap(request) > INT_MAX)
+      return "a grid takes fewer than 2^31 elements of Q, K, V and OUT";
     if (request.variant == kCublasVariant) {
       std::string why = Cublas::WhyMissing();
-      if (why.empty()) why = WhyNotCublas(request);
+      if (why.empty()) why = WhyNotProducts(request);
       if (!why.empty()) return why;
     }
     TheSession();
@@ -77,6 +104,7 @@ class CudaBackend : public Backend {
 
   Workspace WorkspaceOf(const Request& request) override {
     Workspace workspace;
+    workspace.device_bytes = StoredBytes(request.problem);
     for (const attest_tensor* tensor : request.tensors)
       workspace.device_bytes +=
           tensor->extent_bytes + tensor->margin_before_bytes + tensor->margin_after_bytes;

@@ -36,6 +36,26 @@ cudaError_t ProbeKernels();
 cudaError_t LaunchSoftmax(int32_t dtype, const SdpaShape& shape, const SdpaPointers& tensors,
                           float* scores, void* probabilities, cudaStream_t stream);
 
+// A linear map y = x W^T + b of a layer. x, y: (matrix, unused, row, column); weight: (unused,
+// unused, row, column).
+struct LinearShape {
+  int64_t matrices, rows, in, out;
+  Strides x, weight, y;
+  int64_t bias_stride;
+};
+struct LinearPointers {
+  const void* x;
+  const void* weight;
+  const void* bias;  // null where there is none
+  void* y;
+};
+
+// linear.cu: the whole map; and y = b in every row. Fewer than 2^31 elements of y. [timed]
+cudaError_t LaunchLinear(int32_t dtype, const LinearShape& shape, const LinearPointers& tensors,
+                         cudaStream_t stream);
+cudaError_t LaunchBias(int32_t dtype, const LinearShape& shape, const LinearPointers& tensors,
+                       cudaStream_t stream);
+
 // ceiling.cu
 constexpr int kCeilingThreads = 256;
 constexpr double kFmaFlopsPerRound = 16;  // 8 chains, one multiply-add = 2

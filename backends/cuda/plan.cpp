@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "attest/linear.hpp"
 #include "cublas.h"
 
 namespace attest::cuda {
@@ -39,8 +40,9 @@ SdpaShape ShapeOf(const attest_problem& problem) {
   return shape;
 }
 
-// Points the kernel's view of that role at `data`.
-void Place(const attest_tensor& tensor, char* data, SdpaShape& shape, SdpaPointers& pointers) {
+// Points the kernel's view of that role at the tensor, which is on the device.
+void Place(const attest_tensor& tensor, SdpaShape& shape, SdpaPointers& pointers) {
+  void* data = tensor.data;
   const int64_t* s = tensor.strides;
   const Strides strides = {s[0], s[1], s[2], tensor.rank > 3 ? s[3] : 0};
   switch (tensor.role) {
@@ -57,13 +59,13 @@ void Place(const attest_tensor& tensor, char* data, SdpaShape& shape, SdpaPointe
       pointers.mask = data, shape.mask = strides;
       break;
     case ATTEST_ROLE_KV_LENGTHS:
-      pointers.kv_lengths = reinterpret_cast<int64_t*>(data), shape.kv_lengths_stride = s[0];
+      pointers.kv_lengths = static_cast<int64_t*>(data), shape.kv_lengths_stride = s[0];
       break;
     case ATTEST_ROLE_OUT:
       pointers.out = data, shape.out = strides;
       break;
     case ATTEST_ROLE_LSE:
-      pointers.lse = reinterpret_cast<float*>(data), shape.lse = strides;
+      pointers.lse = static_cast<float*>(data), shape.lse = strides;
       break;
     case ATTEST_ROLE_WEIGHTS:
       pointers.weights = data, shape.weights = strides;
@@ -73,7 +75,35 @@ void Place(const attest_tensor& tensor, char* data, SdpaShape& shape, SdpaPointe
   }
 }
 
+LinearShape ShapeOf(const LinearMap& map) {
+  const linear::Shape shape(map);
+  const int64_t *x = map.x.strides, *w = map.weight.strides, *y = map.y.strides;
+  return {shape.matrices,
+          shape.rows,
+          shape.in,
+          shape.out,
+          {x[0], 0, x[1], x[2]},
+          {0, 0, w[0], w[1]},
+          {y[0], 0, y[1], y[2]},
+          map.bias.strides[0]};
+}
+
+// Parts of stored_ begin where a tensor of the host would.
+uint64_t AlignedBytes(int64_t elements, int32_t dtype) {
+  const uint64_t bytes = static_cast<uint64_t>(elements) * LayerParts::BytesOf(dtype);
+  return (bytes + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
+}
+
 }  // namespace
+
+uint64_t StoredBytes(const attest_problem& problem) {
+  if (problem.op != ATTEST_OP_SELF_ATTENTION) return 0;
+  const LayerScratch sizes = ScratchOf(problem);
+  uint64_t bytes = 0;
+  for (const int64_t part : {sizes.q, sizes.k, sizes.v, sizes.o})
+    bytes += AlignedBytes(part, problem.dtype);
+  return bytes;
+}
 
 Session::Session() {
   int index = 0, l2_bytes = 0;
@@ -93,7 +123,15 @@ Session::~Session() {
 }
 
 CudaPlan::CudaPlan(const Request& request, Session& session)
-    : session_(session), dtype_(request.problem.dtype), shape_(ShapeOf(request.problem)) {}
+    : session_(session),
+      problem_(request.problem),
+      dtype_(request.problem.dtype),
+      shape_(ShapeOf(request.problem)) {
+  const uint64_t bytes = StoredBytes(problem_);
+  if (bytes == 0) return;
+  stored_ = DeviceMemory(bytes);
+  Check(cudaMemset(stored_.data(), 0, bytes), "cudaMemset of a layer's scratch");
+}
 
 CudaPlan::~CudaPlan() {
   cudaStreamSynchronize(session_.stream);
@@ -101,13 +139,19 @@ CudaPlan::~CudaPlan() {
 }
 
 void CudaPlan::Bind(Tensors tensors) {
-  for (const attest_tensor* tensor : tensors) BindOne(*tensor);
+  std::vector<attest_tensor> uploaded;
+  for (const attest_tensor* tensor : tensors) uploaded.push_back(Uploaded(*tensor));
   Check(cudaStreamSynchronize(session_.stream), "cudaStreamSynchronize after uploading");
+  if (problem_.op == ATTEST_OP_SELF_ATTENTION)
+    PlaceParts(uploaded);
+  else
+    for (const attest_tensor& tensor : uploaded) Place(tensor, shape_, pointers_);
   OnBind();
   Capture();
 }
 
-void CudaPlan::BindOne(const attest_tensor& tensor) {
+// The tensor on the device.
+attest_tensor CudaPlan::Uploaded(const attest_tensor& tensor) {
   Bound& bound = bound_[tensor.role];
   bound.host = static_cast<char*>(tensor.data) - tensor.margin_before_bytes;
   bound.bytes = tensor.margin_before_bytes + tensor.extent_bytes + tensor.margin_after_bytes;
@@ -119,7 +163,39 @@ void CudaPlan::BindOne(const attest_tensor& tensor) {
   char* device = bound.memory.data() + bound.pad;
   Check(cudaMemcpyAsync(device, bound.host, bound.bytes, cudaMemcpyHostToDevice, session_.stream),
         "cudaMemcpyAsync to the device");
-  Place(tensor, device + tensor.margin_before_bytes, shape_, pointers_);
+  attest_tensor uploaded = tensor;
+  uploaded.data = device + tensor.margin_before_bytes;
+  return uploaded;
+}
+
+void CudaPlan::PlaceParts(const std::vector<attest_tensor>& tensors) {
+  const LayerScratch sizes = ScratchOf(problem_);
+  char* next = stored_.data();
+  const auto take = [&](int64_t elements) {
+    char* part = next;
+    next += AlignedBytes(elements, dtype_);
+    return part;
+  };
+  LayerParts::Memory memory;
+  memory.q = take(sizes.q);
+  memory.k = take(sizes.k);
+  memory.v = take(sizes.v);
+  memory.o = take(sizes.o);
+  const LayerParts parts(problem_, PointersTo(tensors), dtype_, memory);
+  for (const attest_tensor& tensor : parts.sdpa()) Place(tensor, shape_, pointers_);
+  const auto device_map = [](const LinearMap& map) {
+    return DeviceMap{ShapeOf(map), {map.x.data, map.weight.data, map.bias.data, map.y.data}};
+  };
+  before_.clear();
+  after_.clear();
+  for (const LinearMap& map : parts.before()) before_.push_back(device_map(map));
+  for (const LinearMap& map : parts.after()) after_.push_back(device_map(map));
+}
+
+void CudaPlan::LaunchAll() {
+  for (const DeviceMap& map : before_) LaunchMap(map);
+  Launch();
+  for (const DeviceMap& map : after_) LaunchMap(map);
 }
 
 // A run that cannot be captured leaves the graph mode out.
@@ -130,7 +206,7 @@ void CudaPlan::Capture() {
   Check(cudaStreamBeginCapture(session_.stream, cudaStreamCaptureModeThreadLocal),
         "cudaStreamBeginCapture");
   try {
-    Launch();
+    LaunchAll();
   } catch (const std::exception&) {
     (void)cudaStreamEndCapture(session_.stream, &graph);
     (void)cudaGetLastError();
@@ -143,7 +219,7 @@ void CudaPlan::Capture() {
   if (graph != nullptr) cudaGraphDestroy(graph);
 }
 
-void CudaPlan::Run() { Launch(); }
+void CudaPlan::Run() { LaunchAll(); }
 
 void CudaPlan::Sync() {
   Check(cudaStreamSynchronize(session_.stream), "cudaStreamSynchronize after running");
@@ -159,9 +235,12 @@ void CudaPlan::Download() {
 }
 
 PlanInfo CudaPlan::Info() {
-  uint64_t device_bytes = WorkspaceBytes();
+  uint64_t device_bytes = WorkspaceBytes() + stored_.bytes();
   for (const auto& [role, bound] : bound_) device_bytes += bound.memory.bytes();
-  return {Implementation() + " on " + session_.device.name, 0, device_bytes};
+  std::string maps;
+  if (!before_.empty() || !after_.empty())
+    maps = std::string("; linear maps: ") + MapImplementation();
+  return {Implementation() + maps + " on " + session_.device.name, 0, device_bytes};
 }
 
 uint32_t CudaPlan::TimerModes() const {
@@ -181,7 +260,7 @@ double CudaPlan::RunTimed(int32_t mode) {
   if (mode == ATTEST_TIMER_GRAPH)
     Check(cudaGraphLaunch(graph_, stream), "cudaGraphLaunch");
   else
-    Launch();
+    LaunchAll();
   Check(cudaEventRecord(session_.stop, stream), "cudaEventRecord");
   Check(cudaEventSynchronize(session_.stop), "cudaEventSynchronize");
   float milliseconds = 0;
