@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cpu backend: own kernels for sdpa on Highway's vectors, with every mask, window, length,
-// softcap, layout and grouping of abi.h, in f32; f16 and bf16 tensors are converted a panel at a
-// time and computed in f32. No attention weights: no variant holds the matrix of scores.
+// The cpu backend: own kernels for sdpa and the layer on Highway's vectors, with every mask,
+// window, length, softcap, layout and grouping of abi.h, in f32; f16 and bf16 tensors are converted
+// a panel at a time and computed in f32. No attention weights: no variant holds the matrix of
+// scores.
 #include <memory>
 #include <string>
 
@@ -44,12 +45,15 @@ class CpuBackend : public attest::Backend {
     attest::Contract contract;
     contract.accumulate = ATTEST_FORMAT_F32;
     contract.exp_relative_error = attest::cpu::kExp2RelativeError;
+    if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
+    if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
     return contract;
   }
 
   std::optional<std::string> WhyUnsupported(const attest::Request& request) override {
     const attest_problem& problem = request.problem;
-    if (problem.op != ATTEST_OP_SDPA) return "the cpu backend computes sdpa only";
+    if (problem.op != ATTEST_OP_SDPA && problem.op != ATTEST_OP_SELF_ATTENTION)
+      return "the cpu backend computes sdpa and self_attention only";
     if (problem.dtype == ATTEST_F64) return kTypes;
     if (problem.outputs & ATTEST_OUTPUT_WEIGHTS)
       return "no variant of cpu holds the attention weights; eigen:unfused gives them";
@@ -57,18 +61,29 @@ class CpuBackend : public attest::Backend {
   }
 
   attest::Workspace WorkspaceOf(const attest::Request& request) override {
-    const unsigned threads = pool_->threads();
-    return {request.variant == kDecode ? attest::cpu::DecodeBytes(request, threads)
-                                       : attest::cpu::FlashBytes(request, threads),
-            0};
+    if (request.problem.op == ATTEST_OP_SDPA) return {SdpaBytes(request), 0};
+    const uint64_t inside = attest::LayerPlan::WithInside(
+        request, [this](const attest::Request& sdpa) { return SdpaBytes(sdpa); });
+    return {inside + attest::cpu::LayerBytes(request, pool_->threads()), 0};
   }
 
   std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
+    if (request.problem.op == ATTEST_OP_SDPA) return MakeSdpa(request);
+    return attest::cpu::MakeLayerPlan(
+        request, *pool_, [this](const attest::Request& sdpa) { return MakeSdpa(sdpa); });
+  }
+
+ private:
+  uint64_t SdpaBytes(const attest::Request& request) const {
+    return request.variant == kDecode ? attest::cpu::DecodeBytes(request, pool_->threads())
+                                      : attest::cpu::FlashBytes(request, pool_->threads());
+  }
+
+  std::unique_ptr<attest::Plan> MakeSdpa(const attest::Request& request) const {
     return request.variant == kDecode ? attest::cpu::MakeDecodePlan(request, *pool_)
                                       : attest::cpu::MakeFlashPlan(request, *pool_);
   }
 
- private:
   static constexpr const char* kTypes = "the cpu backend knows the io types f32, f16 and bf16";
   std::unique_ptr<attest::ThreadPool> pool_;
 };
