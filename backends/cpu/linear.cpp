@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The register tile is that of the scores in tile.cpp, 6 rows x 4 vectors of columns, against rows
-// of W packed as keys are. Sums pass through memory once every 128 products, so a sum is a chain of
-// chains.
+// of W packed as keys are. Sums pass through memory once every 128 products.
+// BERT-base at L = 512 in f32 (hidden 768, biases, output map), one thread of a Zen 5 while others
+// used the machine, of the FMA rate measured in the run: flash 76 to 78 %.
 #include "linear.h"
 
 #include <algorithm>

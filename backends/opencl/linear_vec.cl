@@ -5,6 +5,8 @@
 // PANEL sums are held in registers, 24 of 16 floats with AVX-512. Between those steps the sums of a
 // task lie in scratch; the bias is what they start from. Any length, width, stride and io type; f32
 // sums. For work-groups of one work-item, which take tasks in turn.
+// BERT-base at L = 512 in f32 (hidden 768, biases, output map), one thread of a Zen 5 while others
+// used the machine, of the FMA rate measured in the run: flash_vec 74 to 79 % (PoCL 3.1).
 // sdpa_shape.h, linear_shape.h, elements.cl, vector.cl and pack.cl are pasted before this file;
 // ROWS and COLUMN_VECTORS are given at build.
 
@@ -125,7 +127,8 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
              row * shape->x.strides[1];
     task.weight =
         (const __global Io*)(weight + shape->weight.data_bytes) + column * shape->weight.strides[0];
-    task.bias = (const __global Io*)(bias + shape->bias.data_bytes) + column * shape->bias.strides[0];
+    task.bias =
+        (const __global Io*)(bias + shape->bias.data_bytes) + column * shape->bias.strides[0];
     task.y = (__global Io*)(y + shape->y.data_bytes) + matrix * shape->y.strides[0] +
              row * shape->y.strides[1] + column * shape->y.strides[2];
     task.rows = (int)min((long)block_rows, shape->rows - row);
