@@ -5,8 +5,8 @@
 // PANEL sums are held in registers, 24 of 16 floats with AVX-512. Between those steps the sums of a
 // task lie in scratch; the bias is what they start from. Any length, width, stride and io type; f32
 // sums. For work-groups of one work-item, which take tasks in turn.
-// BERT-base at L = 512 in f32 (hidden 768, biases, output map), one thread of a Zen 5 while others
-// used the machine, of the FMA rate measured in the run: flash_vec 74 to 79 % (PoCL 3.1).
+// BERT-base at L = 512 in f32 (hidden 768, biases, output map), two threads of a Zen 5, of the
+// FMA rate measured in the run: flash_vec 63 to 75 % (PoCL 3.1).
 // sdpa_shape.h, linear_shape.h, elements.cl, vector.cl and pack.cl are pasted before this file;
 // ROWS and COLUMN_VECTORS are given at build.
 
