@@ -20,6 +20,7 @@ struct Command {
 Command AddCompare(CLI::App& app);
 Command AddCompletion(CLI::App& app);
 Command AddDoctor(CLI::App& app);
+Command AddExplain(CLI::App& app);
 Command AddExport(CLI::App& app);
 Command AddList(CLI::App& app);
 Command AddMerge(CLI::App& app);

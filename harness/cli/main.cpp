@@ -90,9 +90,9 @@ int Main(int argc, char** argv) {
                "attest");
   app.set_version_flag("--version", VersionLine());
   app.footer(kFooter);
-  const std::vector<Command> commands = {AddCompare(app), AddCompletion(app), AddDoctor(app),
-                                         AddExport(app),  AddList(app),       AddMerge(app),
-                                         AddRun(app),     AddSchema(app),     AddVerify(app)};
+  const std::vector<Command> commands = {
+      AddCompare(app), AddCompletion(app), AddDoctor(app), AddExplain(app), AddExport(app),
+      AddList(app),    AddMerge(app),      AddRun(app),    AddSchema(app),  AddVerify(app)};
   // Unknown words are ours to report: see above.
   app.allow_extras();
   for (const Command& command : commands) command.parser->allow_extras();

@@ -33,13 +33,15 @@ ALLOWED = {
     "harness/worker/": CORE + ("harness/worker/",),
     "harness/report/": CORE + ("harness/report/", "harness/worker/protocol.h"),
     "harness/vectors/": CORE + ("harness/vectors/",),
+    "harness/explain/": CORE + ("harness/explain/", "harness/judge/", "harness/report/"),
     "harness/cli/": ("attest/abi.h", "reference/", "harness/"),
 }
 
 # The folders or files that may include a library's headers, by prefix of the header. Tests may all.
 LIBRARIES = {
     "benchmark/": ("harness/worker/timing.cpp",),
-    "nlohmann/": ("harness/report/", "harness/worker/protocol.cpp"),
+    "nlohmann/": ("harness/report/", "harness/worker/protocol.cpp", "harness/explain/explanation_json.cpp",
+                  "harness/explain/values_file.cpp"),
     "pugixml": ("harness/report/",),
     "CLI/": ("harness/cli/",),
     "Eigen/": ("backends/eigen/",),
