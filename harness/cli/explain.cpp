@@ -19,6 +19,7 @@
 #include "harness/explain/explanation_text.h"
 #include "harness/explain/layer_case.h"
 #include "harness/explain/steps.h"
+#include "harness/explain/study.h"
 #include "harness/explain/weights_svg.h"
 #include "harness/judge/backends.h"
 
@@ -28,14 +29,14 @@ namespace {
 struct ExplainOptions {
   explain::CaseOptions layer;
   RunOptions run;  // backends, threads and the time limit
-  std::string tokens, context_tokens, picture, format = "text";
+  std::string tokens, context_tokens, study, picture, format = "text";
 };
 
 // The rows of the table that people know self-attention by, and what shows each.
 constexpr const char* kFooter = R"(What shows what:
   Q, K and V are X times one matrix each      attest explain
   scores are an L x L matrix, then weights    attest explain --weights weights.svg
-  why scores are divided by sqrt(d)           attest run --suite study-scale
+  why scores are divided by sqrt(d)           attest explain --study scale
   ... and by which: head size or hidden size  attest explain --random 6x768 --heads 12 --scale hidden
   weights are positive, rows sum to 1         attest explain (also checked on every WEIGHTS output)
   the output is a weighted sum of values      attest explain
@@ -43,10 +44,10 @@ constexpr const char* kFooter = R"(What shows what:
   six tokens, 768 wide                        attest explain --random 6x768 --tokens a,b,c,d,e,f
   without maps, Q = K = V = X                 attest explain --structure parameter_free
   why K is not used for Q                     attest explain --structure tied_qk
-                                              attest run --suite study-tied
+                                              attest explain --study tied
   i attends to j is not j attends to i        attest explain
   the mean of values as the worst mix         attest explain --structure mean_pool
-                                              attest run --suite study-pool
+                                              attest explain --study pool
   attention as a dictionary                   attest explain --example dictionary
   attention as a market                       attest explain --example market
   encoder and decoder (cross-attention)       attest explain --input x.csv --context y.csv
@@ -97,7 +98,47 @@ void Draw(const explain::Explanation& explanation, const std::string& path) {
                 weights.value, explanation.layer.tokens, explanation.layer.key_tokens));
 }
 
+// The first backend that gives weights on all cells of the study.
+int RunStudy(const ExplainOptions& options, judge::Field& field, unsigned threads) {
+  for (judge::Contender& contender : field.contenders) {
+    const explain::Study study =
+        explain::RunStudy(options.study, contender, options.layer.seed, threads);
+    const bool failed =
+        std::any_of(study.rows.begin(), study.rows.end(),
+                    [](const explain::StudyRow& row) { return report::IsFailure(row.verdict); });
+    if (study.sentence.empty() && !failed) {
+      fmt::print(stderr, "attest: {}: {}\n", study.backend, study.rows.back().reason);
+      continue;
+    }
+    if (!options.picture.empty())
+      explain::WritePicture(options.picture, explain::BarChartSvg(explain::ChartOf(study)));
+    fmt::print("{}",
+               options.format == "json" ? explain::StudyJson(study) : explain::StudyText(study));
+    std::fflush(stdout);
+    return failed ? kVerificationFailed : kAllVerified;
+  }
+  fmt::print(stderr, "attest: no backend gives the weights of this study: see attest list\n");
+  return kNothingVerified;
+}
+
+void RequireKnownStudy(const ExplainOptions& options) {
+  const std::vector<std::string> known = explain::StudyNames();
+  if (std::find(known.begin(), known.end(), options.study) == known.end())
+    throw std::invalid_argument("--study: " + UnknownWord("study", options.study, known));
+  if (!options.layer.example.empty() || !options.layer.input.empty() ||
+      !options.layer.random.empty())
+    throw std::invalid_argument(
+        "--study has cells of its own: leave out --example, --input and --random");
+}
+
 int Run(const ExplainOptions& options) {
+  if (!options.study.empty()) {
+    RequireKnownStudy(options);
+    judge::Settings settings = SettingsOf(options.run, false);
+    settings.cells.clear();
+    judge::Field field = judge::Assemble(settings, {});
+    return RunStudy(options, field, settings.threads);
+  }
   explain::CaseOptions wanted = options.layer;
   wanted.tokens = Labels(options.tokens);
   wanted.context_tokens = Labels(options.context_tokens);
@@ -145,6 +186,9 @@ void AddLayer(CLI::App& parser, ExplainOptions& options) {
       ->capture_default_str();
   parser.add_flag("--causal", options.layer.causal, "a token sees itself and those before it")
       ->group(kGroup);
+  add("--study", options.study,
+      fmt::format("in place of a layer, the figures of a suite study-NAME: {}",
+                  fmt::join(explain::StudyNames(), ", ")));
   add("--seed", options.layer.seed, "of weights and X that nobody gives")->capture_default_str();
 }
 
@@ -164,8 +208,9 @@ Command AddExplain(CLI::App& app) {
       ->check(CLI::Range(1, std::numeric_limits<int>::max()))
       ->group("Backends");
   parser
-      ->add_option("--weights", options->picture,
-                   "picture of the weights, a map for each head: FILE.svg or FILE.png")
+      ->add_option(
+          "--weights", options->picture,
+          "picture of the weights, a map for each head, or of the study: FILE.svg or FILE.png")
       ->group("Output");
   parser->add_option("--format", options->format, "text or json (for a notebook)")
       ->capture_default_str()

@@ -8,6 +8,7 @@
 
 #include "harness/core/names.h"
 #include "harness/explain/block.h"
+#include "harness/explain/svg_text.h"
 #include "harness/report/format.h"
 #include "harness/report/model.h"
 
@@ -20,18 +21,9 @@ constexpr size_t kMostHeads = 2;  // of a step that are shown
 constexpr const char* kIndent = "  ";
 
 std::string Wrap(const std::string& text) {
-  std::string wrapped, line;
-  for (size_t first = 0; first < text.size();) {
-    const size_t end = std::min(text.find(' ', first), text.size());
-    const std::string word = text.substr(first, end - first);
-    if (!line.empty() && DisplayWidth(line) + 1 + DisplayWidth(word) > kWidth) {
-      wrapped += line + "\n";
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-    first = end + 1;
-  }
-  return wrapped + line + "\n";
+  std::string wrapped;
+  for (const std::string& line : WrapText(text, kWidth)) wrapped += line + "\n";
+  return wrapped;
 }
 
 int64_t Width(const std::vector<std::string>& lines) {

@@ -9,13 +9,14 @@
 #include <map>
 
 #include "harness/explain/block.h"
+#include "harness/explain/svg_text.h"
 
 namespace attest::explain {
 namespace {
 
 // Pixels.
-constexpr double kMap = 240, kGap = 44, kTitle = 34, kBar = 14, kFont = 12;
-constexpr double kLetter = 6.6;       // width of one at that size, on average
+constexpr double kMap = 240, kGap = 44, kTitle = 34, kBar = 14;
+constexpr double kLetter = 6.6;       // width of one, on average
 constexpr int64_t kMostLetters = 14;  // of a label
 constexpr double kLeastCell = 13;     // for a label beside it
 constexpr double kNumberCell = 34;    // for a number in it
@@ -55,26 +56,6 @@ double TopOf(const std::vector<Matrix>& heads) {
   return std::fmin(std::ceil(top * 100 - 1e-3) / 100, 1);
 }
 
-// Markup characters replaced; control characters, which XML forbids, too.
-std::string Escape(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '<')
-      escaped += "&lt;";
-    else if (c == '>')
-      escaped += "&gt;";
-    else if (c == '&')
-      escaped += "&amp;";
-    else if (c == '"')
-      escaped += "&quot;";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      escaped += ' ';
-    else
-      escaped += c;
-  }
-  return escaped;
-}
-
 std::string Short(const std::string& label) {
   std::string text = Fit(label, std::min(DisplayWidth(label), kMostLetters));
   return DisplayWidth(label) > kMostLetters ? text + "\u2026" : text;
@@ -106,12 +87,7 @@ class Picture {
                                   24 + kLetter * static_cast<double>(DisplayWidth(title_)) * 1.1);
     const double height =
         kTitle + std::max(static_cast<double>(lines) * panel_height, top_ + bar_height + kGap);
-    text_ = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:.0f}\" height=\"{1:.0f}\" "
-        "viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"{2}\" "
-        "font-family=\"DejaVu Sans, sans-serif\" font-size=\"{3}\" fill=\"#1b1b1f\">\n"
-        "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-        width, height, Escape(title_), kFont);
+    text_ = SvgStart(width, height, title_);
     Label(12, 21, "start", title_, " font-weight=\"bold\"");
     for (int64_t h = 0; h < std::ssize(heads_); ++h)
       Head(h, static_cast<double>(h % in_a_row_) * panel_width + left_,
@@ -134,8 +110,7 @@ class Picture {
 
   void Label(double x, double y, const char* anchor, const std::string& label,
              const std::string& more = "") {
-    text_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y,
-                         anchor, more, Escape(label));
+    text_ += SvgText(x, y, anchor, label, more);
   }
 
   void Head(int64_t h, double x, double y) {
@@ -177,7 +152,7 @@ class Picture {
     for (size_t j = 0; j < key_tokens_.size(); ++j) {
       const double at = x + cell_ * (static_cast<double>(j) + 0.5) + 4;
       text_ += fmt::format("<text transform=\"translate({:.1f} {:.1f}) rotate(-90)\">{}</text>\n",
-                           at, y - 6, Escape(Short(key_tokens_[j])));
+                           at, y - 6, EscapeXml(Short(key_tokens_[j])));
     }
   }
 

@@ -18,13 +18,13 @@ std::vector<double> ElementsOf(const attest_tensor& tensor) {
   return elements;
 }
 
-CellDataOptions OptionsOf(const attest_contract& contract, const Cell& cell, const Given& given,
+CellDataOptions OptionsOf(const attest_contract& contract, const Cell& cell, const Given* given,
                           unsigned threads) {
   CellDataOptions options;
   options.threads = threads;
   options.roundings = {reference::RoundingOf(contract, cell.problem.dtype, cell.problem.op)};
   options.probes = false;
-  options.given = &given;
+  options.given = given;
   options.single_set = true;
   return options;
 }
@@ -38,10 +38,7 @@ void CallAndRead(const CellData& data, Entry& entry, GivenOutcome& outcome) {
     outcome.outputs[output.tensor.role] = ElementsOf(output.tensor);
 }
 
-}  // namespace
-
-GivenOutcome CallGiven(Contender& contender, const Cell& cell, const Given& given,
-                       unsigned threads) {
+GivenOutcome Call(Contender& contender, const Cell& cell, const Given* given, unsigned threads) {
   Entry entry;
   entry.contender = &contender;
   entry.plan = 1;
@@ -60,6 +57,17 @@ GivenOutcome CallGiven(Contender& contender, const Cell& cell, const Given& give
   }
   outcome.result = std::move(entry.result);
   return outcome;
+}
+
+}  // namespace
+
+GivenOutcome CallGiven(Contender& contender, const Cell& cell, const Given& given,
+                       unsigned threads) {
+  return Call(contender, cell, &given, threads);
+}
+
+GivenOutcome CallCell(Contender& contender, const Cell& cell, unsigned threads) {
+  return Call(contender, cell, nullptr, threads);
 }
 
 }  // namespace attest::judge

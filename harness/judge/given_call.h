@@ -26,6 +26,8 @@ struct GivenOutcome {
 // Throws std::system_error or std::bad_alloc for memory; whatever the backend does is a verdict.
 GivenOutcome CallGiven(Contender& contender, const Cell& cell, const Given& given,
                        unsigned threads);
+// The same on the values of the cell's data kind and seed.
+GivenOutcome CallCell(Contender& contender, const Cell& cell, unsigned threads);
 
 }  // namespace attest::judge
 

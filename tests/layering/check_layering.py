@@ -41,7 +41,7 @@ ALLOWED = {
 LIBRARIES = {
     "benchmark/": ("harness/worker/timing.cpp",),
     "nlohmann/": ("harness/report/", "harness/worker/protocol.cpp", "harness/explain/explanation_json.cpp",
-                  "harness/explain/values_file.cpp"),
+                  "harness/explain/study_output.cpp", "harness/explain/values_file.cpp"),
     "pugixml": ("harness/report/",),
     "CLI/": ("harness/cli/",),
     "Eigen/": ("backends/eigen/",),
