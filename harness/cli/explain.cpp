@@ -38,10 +38,11 @@ constexpr const char* kFooter = R"(What shows what:
   scores are an L x L matrix, then weights    attest explain --weights weights.svg
   why scores are divided by sqrt(d)           attest explain --study scale
   ... and by which: head size or hidden size  attest explain --random 6x768 --heads 12 --scale hidden
-  weights are positive, rows sum to 1         attest explain (also checked on every WEIGHTS output)
+  weights are positive, rows sum to 1         attest explain
   the output is a weighted sum of values      attest explain
   the example of three tokens of width 3      attest explain
   six tokens, 768 wide                        attest explain --random 6x768 --tokens a,b,c,d,e,f
+                                              attest run --suite seeds
   without maps, Q = K = V = X                 attest explain --structure parameter_free
   why K is not used for Q                     attest explain --structure tied_qk
                                               attest explain --study tied
@@ -51,8 +52,10 @@ constexpr const char* kFooter = R"(What shows what:
   attention as a dictionary                   attest explain --example dictionary
   attention as a market                       attest explain --example market
   encoder and decoder (cross-attention)       attest explain --input x.csv --context y.csv
+                                              attest run --suite cross
   many heads; BERT and vision transformers    attest explain --random 6x768 --heads 12
                                               attest run --suite bert
+                                              attest run --suite vit
   attention pictures                          attest explain --weights weights.png
 
 FILE is CSV (a row each line) or JSON: [[1, 2, 3], [4, 5, 6]], or an object with x and, where wanted,

@@ -51,6 +51,34 @@ class Explain(unittest.TestCase):
         text = re.sub(r"at most [\d.]+ of it", "at most N of it", text)
         self.assertEqual(text, GOLDEN.read_text(encoding="utf-8"))
 
+    def test_the_readme_shows_what_comes_out(self):
+        readme = GOLDEN.parents[2].joinpath("README.md").read_text(encoding="utf-8")
+        section = readme.split("## From X to O in one page")[1].split("\n## ")[0]
+        shown = re.findall(r"```text\n(.*?)```", section, re.S)
+        self.assertEqual(len(shown), 2)
+        for text in shown:
+            self.assertIn(text, explain().stdout)
+        path = self.folder / "map.svg"
+        explain("--weights", path)
+        picture = GOLDEN.parents[2] / "results" / "from-x-to-o.svg"
+        self.assertEqual(path.read_text(encoding="utf-8"), picture.read_text(encoding="utf-8"))
+
+    def test_help_names_commands_that_run(self):
+        shown = set(re.findall(r"(?m)  attest ((?:explain|run)\b.*)$", run("explain", "--help").stdout))
+        self.assertGreaterEqual(len(shown), 15)
+        for name in ("x.csv", "y.csv"):
+            self.file(name, "1,2,3\n4,5,6\n")
+        for line in shown:
+            words = [str(self.folder / word) if re.search(r"\.(csv|svg|png)$", word) else word
+                     for word in line.split()]
+            if ".png" in line and not shutil.which("rsvg-convert"):
+                continue
+            with self.subTest(line=line):
+                more = ["--backend", "naive"] if words[0] == "explain" else ["--list-cells"]
+                result = run(*words, *more)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertNotEqual(result.stdout, "")
+
     def test_every_text_fits_80_columns(self):
         for arguments in ([], ["--example", "market"], ["--example", "dictionary"],
                           ["--random", "20x96", "--heads", "3"],
