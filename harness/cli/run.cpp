@@ -17,6 +17,7 @@
 #include "harness/cli/progress.h"
 #include "harness/cli/saved_options.h"
 #include "harness/cli/settings.h"
+#include "harness/cli/studies.h"
 #include "harness/cli/vectors.h"
 #include "harness/report/environment.h"
 #include "harness/report/redact.h"
@@ -85,6 +86,7 @@ class SweepRun {
     table.baseline = options_.baseline;
     table.color = UseColor(options_.color, fileno(stream));
     fmt::print(stream, "{}", report::TextTable(report_, table));
+    if (!Interrupted()) PrintStudies(options_, settings_, stream);
     if (outputs_.to_file()) fmt::print(stream, "report: {}\n", options_.out);
     std::fflush(stream);
   }

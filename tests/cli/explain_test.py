@@ -133,6 +133,25 @@ class Explain(unittest.TestCase):
         causal = self.numbers("--causal")["weights"][0]
         self.assertEqual([causal[0], causal[1][2]], [[1, 0, 0], 0])
 
+    def test_tied_scores_are_symmetric_on_every_backend(self):
+        """Bit for bit or, where products are summed in another order, within the bound of two sums."""
+        loaded = re.findall(r"(?m)^([a-z0-9_]+) +loaded ", run("list").stdout)
+        self.assertIn("naive", loaded)
+        for backend in loaded:
+            result = run("explain", "--backend", backend, "--random", "9x16", "--heads", "2",
+                         "--structure", "tied_qk", "--format", "json")
+            with self.subTest(backend=backend):
+                self.assertEqual(result.returncode, 0, result.stderr)
+                found = json.loads(result.stdout)
+                for head, scores in enumerate(found["scores"]):
+                    q, k = ([row[8 * head:8 * head + 8] for row in found[key]] for key in "qk")
+                    for i, j in ((i, j) for i in range(9) for j in range(i)):
+                        products = [(a * b, c * d) for a, b, c, d in zip(q[i], k[j], q[j], k[i])]
+                        size = sum(abs(a) + abs(b) for a, b in products)
+                        inputs = abs(sum(a - b for a, b in products))  # where Q is not K, bit for bit
+                        rounding = (len(products) + 2) * 2 ** -24 * size
+                        self.assertLessEqual(abs(scores[i][j] - scores[j][i]), rounding + inputs)
+
     def test_scales(self):
         wide = ["--random", "3x8", "--heads", "4"]
         for word, scale in [("head", 2 ** -0.5), ("hidden", 8 ** -0.5), ("none", 1), ("0.25", 0.25)]:

@@ -84,6 +84,11 @@ class Studies(unittest.TestCase):
                 for row in found["rows"]:
                     self.assertIn(row["category"], drawn)
 
+    def test_a_sweep_of_the_suite_ends_with_the_study(self):
+        result = run("verify", "--suite", "study-tied", "--backend", "naive", "--quiet")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(study("tied"), result.stdout)
+
     def test_the_suites_are_ordinary_verified_cells(self):
         for name in ("pool", "scale", "tied"):
             result = run("verify", "--suite", "study-" + name, "--backend", "naive", "--seq", "16",
