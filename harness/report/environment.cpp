@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "harness/core/words.h"
+#include "harness/report/nvml.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -258,7 +259,9 @@ Machine DescribeMachine() {
   if (getloadavg(machine.load_average.data(), 3) != 3) machine.load_average = {};
   machine.limits = {CpuQuota(""), Affinity(), MemoryLimit("")};
   machine.frequency = ReadFrequency("");
-  machine.gpus = ReadNvidiaGpus("");
+  NvmlReading nvml = ReadNvml();
+  machine.nvml = nvml.reason.empty() ? nvml.version : "unavailable: " + nvml.reason;
+  machine.gpus = nvml.gpus.empty() ? ReadNvidiaGpus("") : std::move(nvml.gpus);
   return machine;
 }
 

@@ -52,7 +52,13 @@ constexpr auto FieldsOf(const Frequency*) {
 constexpr auto FieldsOf(const Gpu*) {
   return std::tuple(Optional("name", &Gpu::name), Optional("driver", &Gpu::driver),
                     Optional("memory_bytes", &Gpu::memory_bytes),
-                    Optional("power_cap_watts", &Gpu::power_cap_watts));
+                    Optional("power_cap_watts", &Gpu::power_cap_watts),
+                    Optional("power_watts", &Gpu::power_watts),
+                    Optional("temperature_celsius", &Gpu::temperature_celsius),
+                    Optional("sm_clock_hertz", &Gpu::sm_clock_hertz),
+                    Optional("sm_clock_max_hertz", &Gpu::sm_clock_max_hertz),
+                    Optional("memory_clock_hertz", &Gpu::memory_clock_hertz),
+                    Optional("ecc", &Gpu::ecc), Optional("mig", &Gpu::mig));
 }
 // host_name and load_average stand in "context".
 constexpr auto FieldsOf(const Machine*) {
@@ -60,7 +66,8 @@ constexpr auto FieldsOf(const Machine*) {
                     Optional("kernel", &Machine::kernel),
                     Optional("virtualization", &Machine::virtualization),
                     Optional("cpu", &Machine::cpu), Optional("limits", &Machine::limits),
-                    Optional("frequency", &Machine::frequency), Optional("gpus", &Machine::gpus));
+                    Optional("frequency", &Machine::frequency), Optional("gpus", &Machine::gpus),
+                    Optional("nvml", &Machine::nvml));
 }
 constexpr auto FieldsOf(const Build*) {
   return std::tuple(Optional("version", &Build::version), Optional("commit", &Build::commit),

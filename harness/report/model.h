@@ -47,6 +47,10 @@ struct Gpu {
   std::string name, driver;
   std::optional<uint64_t> memory_bytes;
   std::optional<double> power_cap_watts;
+  // When the run started; by NVML alone, as all that follows.
+  std::optional<double> power_watts, temperature_celsius;
+  std::optional<double> sm_clock_hertz, sm_clock_max_hertz, memory_clock_hertz;
+  std::optional<bool> ecc, mig;
 };
 struct Machine {
   std::string slug;  // "intel-xeon-avx512-2c"
@@ -56,6 +60,7 @@ struct Machine {
   Limits limits;
   Frequency frequency;
   std::vector<Gpu> gpus;
+  std::string nvml;  // its version, or "unavailable: " and why
 };
 struct Build {
   std::string version, commit;
