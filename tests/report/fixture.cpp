@@ -29,6 +29,7 @@ Machine FixtureMachine() {
   machine.limits = {2.5, {0, 1}, uint64_t{1} << 34};
   machine.frequency = {"powersave", "on"};
   machine.gpus = {{"ACME GPU", "580.1", uint64_t{1} << 33, 250.0}};
+  machine.nvml = "13.580.1";
   return machine;
 }
 
