@@ -48,6 +48,7 @@ class SweepRun {
     std::erase_if(settings_.cells, [&](const Cell& cell) { return done.count(CellId(cell)) != 0; });
     CatchInterrupts();
     Fill(judge::RunSweep(settings_, MakeHooks()));
+    if (report_.complete) report_.studies = RunStudies(options_, settings_);
     progress_.Clear();
     outputs_.WriteReport(report_);
     PrintTable();
@@ -86,7 +87,7 @@ class SweepRun {
     table.baseline = options_.baseline;
     table.color = UseColor(options_.color, fileno(stream));
     fmt::print(stream, "{}", report::TextTable(report_, table));
-    if (!Interrupted()) PrintStudies(options_, settings_, stream);
+    PrintStudies(report_.studies, stream);
     if (outputs_.to_file()) fmt::print(stream, "report: {}\n", options_.out);
     std::fflush(stream);
   }

@@ -15,17 +15,24 @@ constexpr std::string_view kPrefix = "study-";
 
 }  // namespace
 
-void PrintStudies(const RunOptions& options, const judge::Settings& settings, std::FILE* stream) {
+std::vector<report::Study> RunStudies(const RunOptions& options, const judge::Settings& settings) {
+  std::vector<report::Study> studies;
   if (!options.suite.starts_with(kPrefix) || !GivenAxes(options).empty() || !options.shard.empty())
-    return;
+    return studies;
   const std::string name = options.suite.substr(kPrefix.size());
   judge::Field field = judge::Assemble(settings, {});
   for (judge::Contender& contender : field.contenders) {
-    const explain::Study study = explain::RunStudy(name, contender, options.seed, settings.threads);
-    if (study.sentence.empty()) continue;  // the sweep's table says why
-    fmt::print(stream, "\n{}", explain::StudyText(study));
+    report::Study study = explain::RunStudy(name, contender, options.seed, settings.threads);
+    if (!study.sentence.empty()) studies.push_back(std::move(study));  // the table says why not
   }
-  fmt::print(stream, "A picture: attest explain --study {} --weights {}.svg\n", name, name);
+  return studies;
+}
+
+void PrintStudies(const std::vector<report::Study>& studies, std::FILE* stream) {
+  for (const report::Study& study : studies) fmt::print(stream, "\n{}", explain::StudyText(study));
+  if (!studies.empty())
+    fmt::print(stream, "A picture: attest explain --study {0} --weights {0}.svg\n",
+               studies.front().name);
 }
 
 }  // namespace attest::cli

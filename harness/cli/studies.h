@@ -5,16 +5,21 @@
 #define ATTEST_HARNESS_CLI_STUDIES_H_
 
 #include <cstdio>
+#include <vector>
 
 #include "harness/cli/options.h"
 #include "harness/judge/judge.h"
+#include "harness/report/model.h"
 
 namespace attest::cli {
 
-// Table and sentence of the study for each backend that gives its figures; nothing for another
-// suite, and for one whose axes were changed, whose cells are not the study's. Calls the backends
-// once more, on the study's cells.
-void PrintStudies(const RunOptions& options, const judge::Settings& settings, std::FILE* stream);
+// The study for each backend that gives its figures; none for another suite, and for one whose axes
+// were changed, whose cells are not the study's. Calls the backends once more, on the study's
+// cells.
+std::vector<report::Study> RunStudies(const RunOptions& options, const judge::Settings& settings);
+
+// Their tables and sentences.
+void PrintStudies(const std::vector<report::Study>& studies, std::FILE* stream);
 
 }  // namespace attest::cli
 

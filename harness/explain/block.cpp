@@ -71,7 +71,10 @@ Measures Measure(const Matrix& matrix, const BlockStyle& style) {
     m.cell = std::max(m.cell, std::ssize(Format(value, m.decimals, style.numbers)));
   for (const std::string& label : style.column_labels)
     m.cell = std::max(m.cell, std::min(kMostLabel, DisplayWidth(label)));
-  m.columns = std::max<int64_t>(3, (style.width - m.label) / (m.cell + 2));
+  const auto fitting = [&] { return std::max<int64_t>(3, (style.width - m.label) / (m.cell + 2)); };
+  if (matrix.columns > fitting() || matrix.rows > kMostRows)
+    m.cell = std::max(m.cell, std::ssize(std::string_view(kSkippedText)));
+  m.columns = fitting();
   return m;
 }
 

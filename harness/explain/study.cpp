@@ -176,7 +176,7 @@ std::vector<std::string> StudyNames() {
 Study RunStudy(std::string_view name, judge::Contender& contender, uint64_t seed,
                unsigned threads) {
   const Recipe& recipe = Find(name);
-  Study study{recipe.name, contender.label, {}, ""};
+  Study study{recipe.name, contender.label, "", {}};
   Outputs first;
   bool complete = true;
   for (const Cell& cell : ExpandSweep(FindSuite("study-" + recipe.name).blocks, {}, seed)) {

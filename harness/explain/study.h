@@ -15,19 +15,8 @@
 
 namespace attest::explain {
 
-struct StudyRow {
-  std::string cell;                                     // its id
-  std::string category, series;                         // where it stands in the chart
-  std::vector<std::pair<std::string, double>> figures;  // none where the backend gave nothing
-  report::Verdict verdict = report::Verdict::kUnsupported;
-  std::string reason;
-};
-
-struct Study {
-  std::string name, backend;
-  std::vector<StudyRow> rows;
-  std::string sentence;  // what the figures show, with the figures
-};
+using report::Study;
+using report::StudyRow;
 
 // "pool", "scale", "tied"
 std::vector<std::string> StudyNames();

@@ -199,6 +199,15 @@ constexpr auto FieldsOf(const CellRecord*) {
                     Optional("agreement", &CellRecord::agreement),
                     Required("results", &CellRecord::results));
 }
+constexpr auto FieldsOf(const StudyRow*) {
+  return std::tuple(Required("cell", &StudyRow::cell), Required("category", &StudyRow::category),
+                    Optional("series", &StudyRow::series), Required("figures", &StudyRow::figures),
+                    Required("verdict", &StudyRow::verdict), Optional("reason", &StudyRow::reason));
+}
+constexpr auto FieldsOf(const Study*) {
+  return std::tuple(Required("name", &Study::name), Required("backend", &Study::backend),
+                    Optional("sentence", &Study::sentence), Required("rows", &Study::rows));
+}
 
 }  // namespace attest::report
 

@@ -110,6 +110,17 @@ void Read(const Node& node, std::vector<std::pair<std::string, bool>>& value) {
   }
 }
 
+void Read(const Node& node, std::vector<std::pair<std::string, double>>& value) {
+  if (!node.json->is_object()) node.Fail("an object is needed");
+  value.clear();
+  for (const auto& [key, number] : node.json->items()) {
+    if (key.ends_with("_nonfinite")) continue;  // the word of a null
+    double read = 0;
+    ReadMember(node, Node{&number, node.path + "." + key}, key, read);
+    value.emplace_back(key, read);
+  }
+}
+
 int64_t ReadSigned(const Node& node, int64_t least, int64_t most) {
   if (!node.json->is_number_integer()) node.Fail("an integer is needed");
   const bool huge = node.json->is_number_unsigned() && node.json->get<uint64_t>() > INT64_MAX;

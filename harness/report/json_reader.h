@@ -38,6 +38,7 @@ void Read(const Node& node, BackendState& value);
 void Read(const Node& node, CellRecord& value);
 void Read(const Node& node, std::vector<std::pair<std::string, std::string>>& value);
 void Read(const Node& node, std::vector<std::pair<std::string, bool>>& value);
+void Read(const Node& node, std::vector<std::pair<std::string, double>>& value);
 int64_t ReadSigned(const Node& node, int64_t least, int64_t most);
 uint64_t ReadUnsigned(const Node& node, uint64_t most);
 // Doubles need their parent, where the sibling of a null stands.

@@ -58,6 +58,12 @@ inline void Put(Json& object, const std::string& key,
   for (const auto& [name, text] : values) object[key][name] = text;
 }
 
+inline void Put(Json& object, const std::string& key,
+                const std::vector<std::pair<std::string, double>>& values) {
+  object[key] = Json::object();
+  for (const auto& [name, number] : values) Put(object[key], name, number);
+}
+
 // An empty one is an absent key.
 inline void Put(Json& object, const std::string& key,
                 const std::vector<std::pair<std::string, bool>>& values) {

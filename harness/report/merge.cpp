@@ -82,6 +82,7 @@ void NameAfterMachine(Report& report) {
     for (Result& result : cell.results) rename(result.backend);
   for (Backend& backend : report.backends) rename(backend.name);
   for (Ceiling& ceiling : report.ceilings) rename(ceiling.name);
+  for (Study& study : report.studies) rename(study.backend);
 }
 
 // A shard holds every n-th cell: one of each in turn is the order of the whole.
@@ -167,9 +168,11 @@ Report Merge(std::vector<Report> reports, bool force) {
   merged.summary = {};
   merged.backends.clear();
   merged.ceilings.clear();
+  merged.studies.clear();
   for (const Report& report : reports) {
     AddBackends(report, merged.backends);
     AddCeilings(report, merged.ceilings);
+    merged.studies.insert(merged.studies.end(), report.studies.begin(), report.studies.end());
     merged.date = std::min(merged.date, report.date);
     merged.complete = merged.complete && report.complete;
     merged.summary.duration_seconds += report.summary.duration_seconds;

@@ -239,6 +239,21 @@ struct Summary {
   double duration_seconds = 0, verification_seconds = 0;
 };
 
+// ---- the studies ----
+// Of a suite study-*: what a rule of attention does, in figures of what one backend gave.
+struct StudyRow {
+  std::string cell;                                     // its id
+  std::string category, series;                         // where it stands in the chart
+  std::vector<std::pair<std::string, double>> figures;  // none where the backend gave nothing
+  Verdict verdict = Verdict::kUnsupported;
+  std::string reason;
+};
+struct Study {
+  std::string name, backend;  // "scale", ...; label
+  std::string sentence;       // what the figures show, with the figures
+  std::vector<StudyRow> rows;
+};
+
 struct Report {
   std::string date;  // ISO 8601 with offset, when the run began
   Machine machine;
@@ -247,6 +262,7 @@ struct Report {
   std::vector<Ceiling> ceilings;
   std::vector<Backend> backends;
   std::vector<CellRecord> cells;
+  std::vector<Study> studies;  // of the sweeps of suites study-* alone
   Summary summary;
   bool complete = true;  // false: interrupted, what was finished is here
 };

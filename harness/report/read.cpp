@@ -90,6 +90,7 @@ Report ReadJson(std::string_view text, std::string_view source) {
   if (const Node part = attest.Find("ceilings"); part.json) ReadCeilings(part, report.ceilings);
   ReadPart(attest, "backends", report.backends);
   Read(attest.Require("cells"), report.cells);
+  ReadPart(attest, "studies", report.studies);
   if (const Node part = attest.Find("summary"); part.json) ReadDurations(part, report.summary);
   Summarize(report.cells, report.summary);  // counts follow from the cells
   return report;

@@ -118,6 +118,7 @@ Json AttestJson(const Report& report) {
   for (const Ceiling& ceiling : report.ceilings) object["ceilings"][ceiling.name] = ToJson(ceiling);
   Put(object, "backends", report.backends);
   Put(object, "cells", report.cells);
+  if (!report.studies.empty()) Put(object, "studies", report.studies);
   object["summary"] = SummaryJson(report.summary);
   return object;
 }

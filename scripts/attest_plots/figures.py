@@ -259,6 +259,31 @@ def errors(report, looks):
     return figure, ""
 
 
+def studies(report, _looks):
+    """What a suite study-* was measured for: a panel for each figure, of one backend that gave them."""
+    if not report.studies:
+        return None, ""
+    study = report.studies[0]
+    rows = [row for row in study.get("rows") or [] if row.get("figures")]
+    if not rows:
+        return None, ""
+    categories = list(dict.fromkeys(row["category"] for row in rows))
+    series = list(dict.fromkeys(row.get("series", "") for row in rows))
+    names = [name for name in rows[0]["figures"] if not name.endswith("_nonfinite")]
+    figure, axes = _panels(len(names), width=4.4)
+    for axis, name in zip(axes, names):
+        for n, label in enumerate(series):
+            heights = {row["category"]: row["figures"].get(name) for row in rows if row.get("series", "") == label}
+            at = numpy.arange(len(categories)) + (n - (len(series) - 1) / 2) * 0.4
+            bars = axis.bar(at, [math.nan if heights.get(key) is None else heights[key] for key in categories], width=0.38, color=style.PALETTE[n], label=label)
+            axis.bar_label(bars, fmt="%.2g", fontsize=6)
+        axis.set_xticks(range(len(categories)), categories, fontsize=7)
+        axis.set_title(name.replace("_", " "))
+    if len(series) > 1:
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(series))
+    return figure, f"On {study.get('backend')}. {study.get('sentence')}"
+
+
 ALL = [
     ("time", "Time against sequence length", time_against_length,
      "Median over rounds; the band spans the 20th to the 80th percentile."),
@@ -272,4 +297,5 @@ ALL = [
      "Every verified result under the ceilings measured in the run."),
     ("errors", "Error over bound", errors,
      "Each dot is one result; right of the line it is wrong."),
+    ("study", "What the study shows", studies, ""),
 ]

@@ -55,6 +55,7 @@ class Report:
     backends: list
     summary: dict
     rows: list
+    studies: list = dataclasses.field(default_factory=list)
 
 
 def load(path):
@@ -99,6 +100,7 @@ def _report(path, attest):
         backends=attest.get("backends") or [],
         summary=attest.get("summary") or {},
         rows=rows,
+        studies=attest.get("studies") or [],
     )
 
 

@@ -89,6 +89,19 @@ class Studies(unittest.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn(study("tied"), result.stdout)
 
+    def test_the_report_holds_the_study(self):
+        result = run("verify", "--suite", "study-scale", "--backend", "naive", "--quiet", "--out", "-")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = json.loads(result.stdout)["attest"]
+        (found,) = report["studies"]
+        self.assertEqual([found["name"], found["backend"]], ["scale", "naive"])
+        self.assertEqual([row["cell"] for row in found["rows"]], [cell["id"] for cell in report["cells"]])
+        expected = json.loads(study("scale", "--format", "json"))
+        self.assertEqual(found["sentence"], expected["sentence"])
+        for row, other in zip(found["rows"], expected["rows"]):
+            for name, figure in row["figures"].items():
+                self.assertEqual(figure, other[name])
+
     def test_the_suites_are_ordinary_verified_cells(self):
         for name in ("pool", "scale", "tied"):
             result = run("verify", "--suite", "study-" + name, "--backend", "naive", "--seq", "16",

@@ -71,6 +71,24 @@ TEST(WriteJson, NonFiniteIsNullWithAWord) {
   EXPECT_FALSE(found["worst"].contains("expected_nonfinite"));
 }
 
+TEST(WriteJson, StudiesReadBack) {
+  Report report = MakeReport();
+  EXPECT_FALSE(Json::parse(WriteJson(report))["attest"].contains("studies"));
+  StudyRow row{"cell",         "16", "q.k", {{"entropy_bits", 2.5}, {"distance", NAN}},
+               Verdict::kFail, "no"};
+  report.studies = {{"scale", "eigen:flash", "It falls.", {row}}};
+  const std::string text = WriteJson(report);
+  const std::vector<Study> read = ReadJson(text).studies;
+  ASSERT_EQ(read.size(), 1u);
+  ASSERT_EQ(read[0].rows.size(), 1u);
+  EXPECT_EQ(read[0].sentence, "It falls.");
+  EXPECT_EQ(read[0].rows[0].figures[0], row.figures[0]);
+  EXPECT_EQ(read[0].rows[0].figures[1].first, "distance");
+  EXPECT_TRUE(std::isnan(read[0].rows[0].figures[1].second));
+  EXPECT_EQ(read[0].rows[0].verdict, Verdict::kFail);
+  EXPECT_EQ(WriteJson(ReadJson(text)), text);
+}
+
 TEST(WriteJson, UnevenRoundsAreRefusedByName) {
   Report report = MakeReport();
   report.cells[0].results[0].timing->cpu_samples_seconds.pop_back();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -53,6 +54,20 @@ testing::AssertionResult IsValidWith(const char* pointer, const Json& value) {
 TEST(Schema, HoldsForWhatIsWritten) {
   EXPECT_TRUE(IsValid(Written()));
   EXPECT_TRUE(IsValid(Json::parse(WriteJson(ReadJson(WriteJson(MakeReport()))))));
+}
+
+TEST(Schema, HoldsForStudies) {
+  Report report = MakeReport();
+  StudyRow row{"cell", "16", "", {{"entropy_bits", 2.5}, {"distance", NAN}}, Verdict::kPass, ""};
+  report.studies = {{"scale", "eigen:flash", "It falls.", {row}}};
+  const Json written = Json::parse(WriteJson(report));
+  EXPECT_TRUE(IsValid(written));
+  Json broken = written;
+  broken["attest"]["studies"][0]["rows"][0]["figures"]["entropy_bits"] = "high";
+  EXPECT_FALSE(IsValid(broken));
+  broken = written;
+  broken["attest"]["studies"][0].erase("rows");
+  EXPECT_FALSE(IsValid(broken));
 }
 
 TEST(Schema, AllowsUnknownKeys) { EXPECT_TRUE(IsValidWith("/attest/machine/later", 1)); }

@@ -103,6 +103,19 @@ class Page(Folder):
         self.assertIn('title="12 rounds, middle 60 % within 25.0 % of the median, later half -1.2 %, 2 outliers, '
                       '40 times waited, 7 times put off the CPU"', self.page_of(path))
 
+    def test_shows_a_study_with_its_sentence(self):
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        rows = [{"cell": "c", "category": category, "series": series, "verdict": "pass", "reason": "",
+                 "figures": {"entropy_bits": 1.5, "largest_weight": None, "largest_weight_nonfinite": "nan"}}
+                for category in ("16", HOSTILE) for series in ("q.k", "q.k / sqrt(d)")]
+        report["attest"]["studies"] = [{"name": "scale", "backend": "b", "sentence": "Entropy falls.", "rows": rows}]
+        path = self.folder / "study.json"
+        path.write_text(json.dumps(report), encoding="utf-8")
+        page = self.page_of(path)
+        self.assertIn("On b. Entropy falls.", page)
+        self.assertIn("entropy bits", page)
+        self.assertNotIn("<script>document", page)
+
     def test_loads_nothing(self):
         self.assertEqual(Ids(self.page_of(REPORT)).loads, [])
 
