@@ -26,7 +26,7 @@ struct Rounding {
   double u_p = 0;      // P at the second matmul
   double u_out = 0;    // io type
   double eps_exp = 0;  // relative error of exp
-  double eta_p = 0;    // half the least subnormal of P's format
+  double eta_p = 0;    // half the least subnormal of P's format; more where subnormals are flushed
   double eta_out = 0;  // half the least subnormal of the io type
   // Of self_attention only, else 0:
   double u_store = 0;    // Q, K, V and the heads' output between the linear maps and the attention

@@ -66,6 +66,10 @@ double HalfLeastSubnormal(int32_t format) {
   return std::ldexp(1.0, traits.min_exponent - traits.precision);
 }
 
+// Where an exp that puts its result together from exponent bits ends: twice the least normal
+// number.
+double FlushThreshold(int32_t format) { return std::ldexp(2.0, FormatTraits(format).min_exponent); }
+
 int32_t FormatOfDtype(int32_t dtype) {
   switch (dtype) {
     case ATTEST_F64:
@@ -101,6 +105,8 @@ Rounding RoundingOf(const attest_contract& contract, int32_t dtype, int32_t op) 
   rounding.eps_exp =
       contract.exp_relative_error > 0 ? contract.exp_relative_error : 4 * rounding.u_acc;
   rounding.eta_p = HalfLeastSubnormal(p_format);
+  if ((contract.flags & ATTEST_CONTRACT_FLUSHES_SUBNORMALS) != 0)
+    rounding.eta_p = std::fmax(rounding.eta_p, FlushThreshold(contract.accumulate));
   rounding.eta_out = HalfLeastSubnormal(io);
   if (op != ATTEST_OP_SELF_ATTENTION) return rounding;
   rounding.u_store = ExtraRoundoff(contract.projections, rounding.u_acc);

@@ -54,7 +54,8 @@ report::Contract ContractOf(const protocol::ContractReply& reply) {
           contract.exp_relative_error,
           (contract.flags & ATTEST_CONTRACT_NONDETERMINISTIC) != 0,
           (contract.flags & ATTEST_CONTRACT_MASKED_NAN_SAFE) != 0,
-          std::string(FormatName(contract.projections))};
+          std::string(FormatName(contract.projections)),
+          (contract.flags & ATTEST_CONTRACT_FLUSHES_SUBNORMALS) != 0};
 }
 
 void Describe(const protocol::LoadReply& reply, report::Backend& backend) {

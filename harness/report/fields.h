@@ -106,7 +106,8 @@ constexpr auto FieldsOf(const Contract*) {
       Optional("exp_relative_error", &Contract::exp_relative_error),
       Optional("nondeterministic", &Contract::nondeterministic),
       Optional("masked_nan_safe", &Contract::masked_nan_safe),
-      Optional("projections", &Contract::projections));
+      Optional("projections", &Contract::projections),
+      Optional("flushes_subnormals", &Contract::flushes_subnormals));
 }
 constexpr auto FieldsOf(const Variant*) {
   return std::tuple(Required("name", &Variant::name),

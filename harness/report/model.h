@@ -113,6 +113,7 @@ struct Contract {
   double exp_relative_error = 0;
   bool nondeterministic = false, masked_nan_safe = false;
   std::string projections = "none";  // of self_attention
+  bool flushes_subnormals = false;
 };
 struct Variant {
   std::string name, description;

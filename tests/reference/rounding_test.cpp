@@ -55,6 +55,15 @@ TEST(RoundingOf, ScoresAndProbabilities) {
   EXPECT_EQ(RoundingOf(contract, ATTEST_BF16).u_p, 0);
 }
 
+TEST(RoundingOf, FlushedWeightsErrByTwiceTheAccumulationsLeastNormalNumber) {
+  attest_contract contract = F32Contract();
+  contract.flags = ATTEST_CONTRACT_FLUSHES_SUBNORMALS;
+  EXPECT_EQ(RoundingOf(contract, ATTEST_F32).eta_p, 0x1p-125);
+  EXPECT_EQ(RoundingOf(contract, ATTEST_F32).eta_out, 0x1p-150);
+  contract.probabilities = ATTEST_FORMAT_F16;
+  EXPECT_EQ(RoundingOf(contract, ATTEST_F32).eta_p, 0x1p-25);
+}
+
 TEST(RoundingOf, ExpErrorAsDeclared) {
   attest_contract contract = F32Contract();
   contract.exp_relative_error = 1e-5;

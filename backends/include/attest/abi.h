@@ -236,7 +236,9 @@ typedef struct attest_variant_info {
 /* Flags of a contract. */
 enum {
   ATTEST_CONTRACT_NONDETERMINISTIC = 1, /* reruns on the same inputs may differ within the bound */
-  ATTEST_CONTRACT_MASKED_NAN_SAFE = 2   /* NaN in masked K or V never reaches the output */
+  ATTEST_CONTRACT_MASKED_NAN_SAFE = 2,  /* NaN in masked K or V never reaches the output */
+  ATTEST_CONTRACT_FLUSHES_SUBNORMALS =
+      4 /* a weight below twice the accumulation format's least normal number may become 0 */
 };
 
 /* The arithmetic a variant promises for one io type; the error bound follows from it

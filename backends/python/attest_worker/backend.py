@@ -6,7 +6,7 @@ import types
 from .protocol import Unsupported
 
 LSE, WEIGHTS = 1, 2  # bits of problem.outputs
-NONDETERMINISTIC, MASKED_NAN_SAFE = 1, 2  # flags of a contract
+NONDETERMINISTIC, MASKED_NAN_SAFE, FLUSHES_SUBNORMALS = 1, 2, 4  # flags of a contract
 
 
 @dataclasses.dataclass(frozen=True)
