@@ -208,9 +208,8 @@ TEST(Conformance, LayersWithGroupsAndOtherTypes) {
                 Unsupported::kWithAReason);
 }
 
-// As large as layers are; minutes on a slow backend: set ATTEST_LARGE_LAYERS.
+// As large as layers are; minutes on a slow backend.
 TEST(Conformance, LargeLayers) {
-  if (std::getenv("ATTEST_LARGE_LAYERS") == nullptr) return;
   ExpectLayersPass("64,300,768", "1,2", "1,3,6,17,197");
   ExpectLayersPass("300,768", "12", "1,3,6,17,197");
 }
