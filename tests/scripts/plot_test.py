@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT / "tests" / "skips"))
 import skips
 
 PLOT = ROOT / "scripts" / "plot"
-REPORT = sorted((ROOT / "results").glob("*/*.json"))[0]
+# Of the default sweep: <day>-<commit>.json, without a suite's name behind.
+REPORT = next(path for path in sorted((ROOT / "results").glob("*/*.json")) if path.stem.count("-") == 1)
 HOSTILE = "<script>document.title='taken'</script>\"'&$\\frac{"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
