@@ -4,8 +4,9 @@
 
 As a module: skip() inside a unittest, skipped() as the end of a whole program.
 As a program: skips.py PATTERN COMMAND... runs the command; where a line of its output matches the
-regular expression, the test is skipped (exit code 77, CTest's SKIP_RETURN_CODE) with that line as
-the reason, otherwise its exit code is the command's.
+regular expression and the command ended as one that had nothing to run, the test is skipped (exit
+code 77, CTest's SKIP_RETURN_CODE) with that line as the reason, otherwise its exit code is the
+command's: a failure beside an absent device stays one.
 """
 import os
 import re
@@ -14,6 +15,7 @@ import sys
 import unittest
 
 SKIPPED = 77
+NOTHING_RAN = (0, 5, SKIPPED)  # 5: attest verified nothing, or not what was required
 
 
 def forbidden():
@@ -46,8 +48,11 @@ def main(pattern, command):
             if reason is None and re.search(pattern, line):
                 reason = line.strip()
     code = process.wait()
-    if reason is not None:
+    if reason is not None and code in NOTHING_RAN:
         return skipped(reason.removeprefix("SKIPPED: "))
+    if code == SKIPPED:
+        print(f"FAILED: exit code {SKIPPED}, and no line that matches {pattern!r} says why")
+        return 1
     return code if code >= 0 else 128 - code
 
 

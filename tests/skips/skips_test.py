@@ -48,7 +48,8 @@ class Skips(unittest.TestCase):
     def test_around_a_program(self):
         wrapper = (sys.executable, HERE / "skips.py", "^SKIPPED: |unavailable:")
         cases = [("echo SKIPPED: no driver", 77, 1), ("echo x is unavailable: no GPU; exit 5", 77, 1),
-                 ("echo fine", 0, 0), ("echo wrong; exit 3", 3, 3), ("kill -9 $$", 137, 137)]
+                 ("echo fine", 0, 0), ("echo wrong; exit 3", 3, 3), ("kill -9 $$", 137, 137),
+                 ("echo wrong; echo x is unavailable: no GPU; exit 1", 1, 1), ("exit 77", 1, 1)]
         for command, allowed, forbidden in cases:
             with self.subTest(command):
                 self.assertEqual(run(*wrapper, "sh", "-c", command, forbid=False)[0], allowed)
