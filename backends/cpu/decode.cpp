@@ -121,7 +121,7 @@ class DecodePlan : public Plan {
   }
 
   void Bind(Tensors tensors) override {
-    operands_ = OperandsOf(problem_, tensors);
+    operands_ = BindSdpa(problem_, tensors);
     rules_ = RulesOf(problem_, operands_);
   }
 
@@ -268,7 +268,7 @@ class DecodePlan : public Plan {
   std::vector<Memory> memory_;
   std::vector<Partial> partials_;
   std::vector<Scratch> scratch_;
-  Operands operands_;
+  SdpaTensors operands_{};
   ScoreRules rules_;
 };
 

@@ -87,7 +87,7 @@ class FlashPlan : public Plan {
   }
 
   void Bind(Tensors tensors) override {
-    operands_ = OperandsOf(problem_, tensors);
+    operands_ = BindSdpa(problem_, tensors);
     rules_ = RulesOf(problem_, operands_);
   }
 
@@ -241,7 +241,7 @@ class FlashPlan : public Plan {
   std::vector<Memory> memory_;
   std::vector<Scratch> scratch_;
   uint64_t bytes_ = 0;
-  Operands operands_;
+  SdpaTensors operands_{};
   ScoreRules rules_;
 };
 

@@ -11,18 +11,6 @@
 
 namespace attest::cpu {
 
-Operands OperandsOf(const attest_problem& problem, Tensors tensors) {
-  Operands operands;
-  operands.q = GetTensor(tensors, ATTEST_ROLE_Q);
-  operands.k = GetTensor(tensors, ATTEST_ROLE_K);
-  operands.v = GetTensor(tensors, ATTEST_ROLE_V);
-  operands.out = GetTensor(tensors, ATTEST_ROLE_OUT);
-  if (problem.outputs & ATTEST_OUTPUT_LSE) operands.lse = GetTensor(tensors, ATTEST_ROLE_LSE);
-  if (problem.attn_mask != ATTEST_MASK_NONE) operands.mask = GetTensor(tensors, ATTEST_ROLE_MASK);
-  if (problem.has_kv_lengths) operands.lengths = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
-  return operands;
-}
-
 bool InPlace(const attest_tensor& tensor, bool scalar) {
   return tensor.dtype == ATTEST_F32 && tensor.strides[3] == 1 &&
          (scalar || kMaskedMemory || tensor.shape[3] % kLanes == 0);
@@ -47,13 +35,13 @@ bool HasRules(const attest_problem& problem) {
   return problem.softcap > 0 || problem.attn_mask != ATTEST_MASK_NONE;
 }
 
-ScoreRules RulesOf(const attest_problem& problem, const Operands& operands) {
+ScoreRules RulesOf(const attest_problem& problem, const SdpaTensors& operands) {
   return {static_cast<float>(problem.softcap), problem.attn_mask, operands.mask.dtype,
           operands.mask.strides[3]};
 }
 
-void SetKeys(const attest_problem& problem, const Operands& operands, Query query, int row, int key,
-             Tile& tile) {
+void SetKeys(const attest_problem& problem, const SdpaTensors& operands, Query query, int row,
+             int key, Tile& tile) {
   const int64_t kv_length = KvLength(problem, &operands.lengths, query.b);
   const KeySpan keys = VisibleKeys(problem, kv_length, query.i);
   tile.begin[row] = static_cast<int>(keys.begin) - key;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What both variants need around their loops: the tensors of a plan, factors of its scores, and
-// scratch memory that is allocated once.
+// What both variants need around their loops: factors of a problem's scores, and scratch memory
+// that is allocated once.
 #ifndef ATTEST_BACKENDS_CPU_SHAPE_H_
 #define ATTEST_BACKENDS_CPU_SHAPE_H_
 
@@ -11,15 +11,10 @@
 #include <vector>
 
 #include "attest/backend.hpp"
+#include "attest/sdpa.hpp"
 #include "tile.h"
 
 namespace attest::cpu {
-
-// The tensors of a plan; absent ones have no data.
-struct Operands {
-  attest_tensor q{}, k{}, v{}, out{}, lse{}, mask{}, lengths{};
-};
-Operands OperandsOf(const attest_problem& problem, Tensors tensors);
 
 // Whether kernels can read (write) rows of that tensor where they lie: f32, contiguous, and no row
 // ends in a part of a vector that this instruction set cannot leave out. `scalar`: rows are read
@@ -40,7 +35,7 @@ inline char* AddressOf(const attest_tensor& tensor, int64_t bytes, int64_t b, in
 std::vector<float> ScoreFactors(const attest_problem& problem);
 
 // Softcap and masks, and whether the problem has any.
-ScoreRules RulesOf(const attest_problem& problem, const Operands& operands);
+ScoreRules RulesOf(const attest_problem& problem, const SdpaTensors& operands);
 bool HasRules(const attest_problem& problem);
 
 // One query of one head.
@@ -49,8 +44,8 @@ struct Query {
 };
 
 // Fills in what one row of a tile sees of the keys from `key` on: begin, end and mask.
-void SetKeys(const attest_problem& problem, const Operands& operands, Query query, int row, int key,
-             Tile& tile);
+void SetKeys(const attest_problem& problem, const SdpaTensors& operands, Query query, int row,
+             int key, Tile& tile);
 
 // log of the sum of exp(score): from the sum of 2^(score - m) and -m.
 float LogSumExp(float sum, float shift);

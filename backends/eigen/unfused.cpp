@@ -56,17 +56,7 @@ class UnfusedPlan : public Plan {
       scratch_.emplace_back(problem_, request.tensors, rows_);
   }
 
-  void Bind(Tensors tensors) override {
-    q_ = GetTensor(tensors, ATTEST_ROLE_Q);
-    k_ = GetTensor(tensors, ATTEST_ROLE_K);
-    v_ = GetTensor(tensors, ATTEST_ROLE_V);
-    out_ = GetTensor(tensors, ATTEST_ROLE_OUT);
-    if (problem_.attn_mask != ATTEST_MASK_NONE) mask_ = GetTensor(tensors, ATTEST_ROLE_MASK);
-    if (problem_.has_kv_lengths) lengths_ = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
-    if (problem_.outputs & ATTEST_OUTPUT_LSE) lse_ = GetTensor(tensors, ATTEST_ROLE_LSE);
-    if (problem_.outputs & ATTEST_OUTPUT_WEIGHTS)
-      weights_ = GetTensor(tensors, ATTEST_ROLE_WEIGHTS);
-  }
+  void Bind(Tensors tensors) override { bound_ = BindSdpa(problem_, tensors); }
 
   void Run() override {
     const int64_t parts = (problem_.q_sequence_length + rows_ - 1) / rows_;
@@ -90,24 +80,26 @@ class UnfusedPlan : public Plan {
     const int64_t keys = problem_.kv_sequence_length;
     const MatrixView s{scratch.s.data(), rows, keys, keys};
     const MatrixView o{scratch.o.data(), rows, problem_.v_head_size, problem_.v_head_size};
-    MultiplyTransposed(RowsOf<Io>(q_, b, h, first, rows, scratch.q),
-                       RowsOf<Io>(k_, b, kv_head, 0, keys, scratch.k), s);
+    MultiplyTransposed(RowsOf<Io>(bound_.q, b, h, first, rows, scratch.q),
+                       RowsOf<Io>(bound_.k, b, kv_head, 0, keys, scratch.k), s);
     for (int64_t row = 0; row < rows; ++row) Softmax(b, h, first + row, s.data + row * s.stride);
     std::fill_n(o.data, rows * problem_.v_head_size, 0.0f);
-    MultiplyAdd({s.data, rows, keys, keys}, RowsOf<Io>(v_, b, kv_head, 0, keys, scratch.v), o);
+    MultiplyAdd({s.data, rows, keys, keys}, RowsOf<Io>(bound_.v, b, kv_head, 0, keys, scratch.v),
+                o);
     for (int64_t row = 0; row < rows; ++row)
       NarrowRow(o.data + row * o.stride, 1.0f, problem_.v_head_size,
-                RowOf<Io>(out_, b, h, first + row), out_.strides[3]);
+                RowOf<Io>(bound_.out, b, h, first + row), bound_.out.strides[3]);
   }
 
   // Products of query i with all keys become its attention weights; LSE and WEIGHTS follow.
   void Softmax(int64_t b, int64_t h, int64_t i, float* row) const {
     constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
     const int64_t count = problem_.kv_sequence_length;
-    const KeySpan keys = VisibleKeys(problem_, KvLength(problem_, &lengths_, b), i);
+    const KeySpan keys = VisibleKeys(problem_, KvLength(problem_, &bound_.lengths, b), i);
     float* seen = row + keys.begin;
     const int64_t seen_count = keys.end - keys.begin;
-    if (scoring_.has_steps()) scoring_.Apply<Io>(mask_, b, h, i, keys.begin, seen_count, seen);
+    if (scoring_.has_steps())
+      scoring_.Apply<Io>(bound_.mask, b, h, i, keys.begin, seen_count, seen);
     std::fill(row, seen, 0.0f);
     std::fill(row + keys.end, row + count, 0.0f);
     const float max = seen_count > 0 ? RowMax(seen, seen_count) : kMinusInfinity;
@@ -119,9 +111,9 @@ class UnfusedPlan : public Plan {
       ScaleRow(seen, seen_count, 1.0f / sum);
       lse = scoring_.Lse(max, sum);
     }
-    if (problem_.outputs & ATTEST_OUTPUT_LSE) *RowOf<float>(lse_, b, h, i) = lse;
+    if (problem_.outputs & ATTEST_OUTPUT_LSE) *RowOf<float>(bound_.lse, b, h, i) = lse;
     if (problem_.outputs & ATTEST_OUTPUT_WEIGHTS)
-      NarrowRow(row, 1.0f, count, RowOf<Io>(weights_, b, h, i), weights_.strides[3]);
+      NarrowRow(row, 1.0f, count, RowOf<Io>(bound_.weights, b, h, i), bound_.weights.strides[3]);
   }
 
   const attest_problem problem_;
@@ -130,7 +122,7 @@ class UnfusedPlan : public Plan {
   ThreadPool& pool_;
   const uint64_t bytes_;
   std::vector<Scratch<Io>> scratch_;  // one per thread
-  attest_tensor q_{}, k_{}, v_{}, out_{}, mask_{}, lengths_{}, lse_{}, weights_{};
+  SdpaTensors bound_{};
 };
 
 }  // namespace

@@ -160,17 +160,12 @@ class PrimitivesPlan : public Plan {
   }
 
   void Bind(Tensors tensors) override {
+    bound_ = BindSdpa(problem_, tensors);
     for (PlanWorker& worker : workers_) {
-      worker.q.Bind(GetTensor(tensors, ATTEST_ROLE_Q));
-      worker.k.Bind(GetTensor(tensors, ATTEST_ROLE_K));
-      worker.v.Bind(GetTensor(tensors, ATTEST_ROLE_V));
+      worker.q.Bind(bound_.q);
+      worker.k.Bind(bound_.k);
+      worker.v.Bind(bound_.v);
     }
-    out_ = GetTensor(tensors, ATTEST_ROLE_OUT);
-    if (problem_.attn_mask != ATTEST_MASK_NONE) mask_ = GetTensor(tensors, ATTEST_ROLE_MASK);
-    if (problem_.has_kv_lengths) lengths_ = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
-    if (problem_.outputs & ATTEST_OUTPUT_LSE) lse_ = GetTensor(tensors, ATTEST_ROLE_LSE);
-    if (problem_.outputs & ATTEST_OUTPUT_WEIGHTS)
-      weights_ = GetTensor(tensors, ATTEST_ROLE_WEIGHTS);
   }
 
   void Run() override {
@@ -224,11 +219,12 @@ class PrimitivesPlan : public Plan {
     const int64_t count = task.shape.keys;
     const int64_t i = task.first + row;
     float* scores = worker.scores.data() + row * count;
-    const KeySpan keys = VisibleKeys(problem_, KvLength(problem_, &lengths_, task.b), i);
+    const KeySpan keys = VisibleKeys(problem_, KvLength(problem_, &bound_.lengths, task.b), i);
     const int64_t begin = std::min(keys.begin, count);
     const int64_t end = std::min(keys.end, count);
     if (scoring_.has_steps())
-      scoring_.template Apply<Io>(mask_, task.b, task.h, i, begin, end - begin, scores + begin);
+      scoring_.template Apply<Io>(bound_.mask, task.b, task.h, i, begin, end - begin,
+                                  scores + begin);
     std::fill(scores, scores + begin, kMinusInfinity);
     std::fill(scores + end, scores + count, kMinusInfinity);
     const bool needs_max =
@@ -238,7 +234,7 @@ class PrimitivesPlan : public Plan {
     worker.dead[row] = IsDead(scores + begin, end - begin, max);
     if (worker.dead[row]) std::fill_n(scores, count, 0.0f);
     if (problem_.outputs & ATTEST_OUTPUT_LSE)
-      *RowOf<float>(lse_, task.b, task.h, i) =
+      *RowOf<float>(bound_.lse, task.b, task.h, i) =
           worker.dead[row] ? kMinusInfinity : Lse(scores + begin, end - begin, max);
   }
 
@@ -261,8 +257,8 @@ class PrimitivesPlan : public Plan {
 
   // Zeros behind the `count` keys that were computed.
   void StoreWeights(const BlockTask& task, int64_t row, const float* p, int64_t count) const {
-    Io* weights = RowOf<Io>(weights_, task.b, task.h, task.first + row);
-    const int64_t step = weights_.strides[3];
+    Io* weights = RowOf<Io>(bound_.weights, task.b, task.h, task.first + row);
+    const int64_t step = bound_.weights.strides[3];
     NarrowRow(p, 1.0f, count, weights, step);
     for (int64_t j = count; j < problem_.kv_sequence_length; ++j) weights[j * step] = Io{};
   }
@@ -271,10 +267,11 @@ class PrimitivesPlan : public Plan {
     const int64_t size = problem_.v_head_size;
     float* out = worker.out.data() + row * size;
     if (worker.dead[row]) std::fill_n(out, size, 0.0f);
-    NarrowRow(out, 1.0f, size, RowOf<Io>(out_, task.b, task.h, task.first + row), out_.strides[3]);
+    NarrowRow(out, 1.0f, size, RowOf<Io>(bound_.out, task.b, task.h, task.first + row),
+              bound_.out.strides[3]);
     if (worker.compiled[task.shape_index]) return;
     if (problem_.outputs & ATTEST_OUTPUT_LSE)
-      *RowOf<float>(lse_, task.b, task.h, task.first + row) = kMinusInfinity;
+      *RowOf<float>(bound_.lse, task.b, task.h, task.first + row) = kMinusInfinity;
     if (problem_.outputs & ATTEST_OUTPUT_WEIGHTS) StoreWeights(task, row, nullptr, 0);
   }
 
@@ -285,7 +282,7 @@ class PrimitivesPlan : public Plan {
   std::vector<PlanWorker> workers_;  // one per thread
   std::atomic<bool> failed_{false};
   PlanInfo info_;
-  attest_tensor out_{}, mask_{}, lengths_{}, lse_{}, weights_{};
+  SdpaTensors bound_{};
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "harness/core/convert.h"
+#include "harness/core/tensors.h"
 #include "harness/core/words.h"
 
 namespace attest {
@@ -190,11 +191,7 @@ void FillRows(const attest_problem& problem, const attest_tensor& tensor, const 
   const int last_axis = tensor.rank - 1;
   const int64_t columns = tensor.shape[last_axis];
   for (int64_t row = first; row < last; ++row) {
-    int64_t offset = 0, rest = row;
-    for (int axis = last_axis - 1; axis >= 0; --axis) {
-      offset += rest % tensor.shape[axis] * tensor.strides[axis];
-      rest /= tensor.shape[axis];
-    }
+    const int64_t offset = ElementOffset(tensor, row * columns);
     Position at;
     at.rows = tensor.rank > 1 ? tensor.shape[last_axis - 1] : 1;
     at.row = row % at.rows;

@@ -185,6 +185,15 @@ int64_t StoredElements(const attest_tensor& tensor) {
   return count;
 }
 
+int64_t ElementOffset(const attest_tensor& tensor, int64_t index) {
+  int64_t offset = 0;
+  for (int axis = tensor.rank - 1; axis >= 0; --axis) {
+    offset += index % tensor.shape[axis] * tensor.strides[axis];
+    index /= tensor.shape[axis];
+  }
+  return offset;
+}
+
 void AppendElements(const attest_tensor& tensor, std::vector<std::byte>& bytes) {
   const auto* data = static_cast<const std::byte*>(tensor.data);
   if (StoredElements(tensor) == ExtentElements(tensor)) {
@@ -194,12 +203,8 @@ void AppendElements(const attest_tensor& tensor, std::vector<std::byte>& bytes) 
   const auto size = static_cast<int64_t>(DtypeBytes(tensor.dtype));
   const int64_t count = StoredElements(tensor);
   for (int64_t index = 0; index < count; ++index) {
-    int64_t offset = 0, rest = index;
-    for (int axis = tensor.rank - 1; axis >= 0; --axis) {
-      offset += rest % tensor.shape[axis] * tensor.strides[axis];
-      rest /= tensor.shape[axis];
-    }
-    bytes.insert(bytes.end(), data + offset * size, data + (offset + 1) * size);
+    const std::byte* element = data + ElementOffset(tensor, index) * size;
+    bytes.insert(bytes.end(), element, element + size);
   }
 }
 

@@ -29,6 +29,9 @@ int64_t ExtentElements(const attest_tensor& tensor);
 // Elements that are stored: broadcast dimensions (stride 0) count once.
 int64_t StoredElements(const attest_tensor& tensor);
 
+// Where the element of that row-major index lies, in elements from the first.
+int64_t ElementOffset(const attest_tensor& tensor, int64_t index);
+
 // Appends the bytes of its elements, gaps left out, in an order that depends on the description
 // alone. It has data and no broadcast.
 void AppendElements(const attest_tensor& tensor, std::vector<std::byte>& bytes);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "harness/core/convert.h"
+#include "harness/core/tensors.h"
 
 #ifdef __FAST_MATH__
 #error "the verifier must not be compiled with fast-math: NaN and rounding are its business"
@@ -205,16 +206,9 @@ std::string CheckMargin(const Output& output, size_t first, size_t last, const c
 // One flag per element of the extent: is it part of the tensor, or a gap between its rows?
 std::vector<bool> Members(const attest_tensor& tensor) {
   std::vector<bool> member(static_cast<size_t>(ExtentElements(tensor)), false);
-  int64_t count = 1;
-  for (int axis = 0; axis < tensor.rank; ++axis) count *= tensor.shape[axis];
-  for (int64_t index = 0; index < count; ++index) {
-    int64_t offset = 0, rest = index;
-    for (int axis = tensor.rank - 1; axis >= 0; --axis) {
-      offset += rest % tensor.shape[axis] * tensor.strides[axis];
-      rest /= tensor.shape[axis];
-    }
-    member[static_cast<size_t>(offset)] = true;
-  }
+  const int64_t count = StoredElements(tensor);
+  for (int64_t index = 0; index < count; ++index)
+    member[static_cast<size_t>(ElementOffset(tensor, index))] = true;
   return member;
 }
 

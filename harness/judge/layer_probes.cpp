@@ -169,16 +169,8 @@ class LayerProbe : public Probe {
 
  private:
   static void Clear(const attest_tensor& t) {
-    int64_t count = 1;
-    for (int axis = 0; axis < t.rank; ++axis) count *= t.shape[axis];
-    for (int64_t n = 0; n < count; ++n) {
-      int64_t offset = 0, rest = n;
-      for (int axis = t.rank - 1; axis >= 0; --axis) {
-        offset += rest % t.shape[axis] * t.strides[axis];
-        rest /= t.shape[axis];
-      }
-      StoreElement(t.data, t.dtype, offset, 0);
-    }
+    const int64_t count = StoredElements(t);
+    for (int64_t n = 0; n < count; ++n) StoreElement(t.data, t.dtype, ElementOffset(t, n), 0);
   }
 };
 

@@ -178,13 +178,8 @@ class FlashPlan final : public Plan {
   }
 
   void Bind(Tensors tensors) override {
-    q_ = GetTensor(tensors, ATTEST_ROLE_Q);
-    out_ = GetTensor(tensors, ATTEST_ROLE_OUT);
-    if (problem_.attn_mask != ATTEST_MASK_NONE) mask_ = GetTensor(tensors, ATTEST_ROLE_MASK);
-    if (problem_.has_kv_lengths) lengths_ = GetTensor(tensors, ATTEST_ROLE_KV_LENGTHS);
-    if (problem_.outputs & ATTEST_OUTPUT_LSE) lse_ = GetTensor(tensors, ATTEST_ROLE_LSE);
-    for (Products& products : products_)
-      products.Bind(GetTensor(tensors, ATTEST_ROLE_K), GetTensor(tensors, ATTEST_ROLE_V));
+    bound_ = BindSdpa(problem_, tensors);
+    for (Products& products : products_) products.Bind(bound_.k, bound_.v);
   }
 
   void Run() override {
@@ -240,13 +235,13 @@ class FlashPlan final : public Plan {
 
   // Loads the task's queries, empties its sums, and finds the keys that rows see together.
   KeySpan Start(const Task& task, Scratch<Operand>& scratch) const {
-    const int64_t kv_length = KvLength(problem_, &lengths_, task.b);
+    const int64_t kv_length = KvLength(problem_, &bound_.lengths, task.b);
     KeySpan all{0, 0};
     scratch.blocks.clear();
     for (int64_t row = 0; row < task.count; ++row) {
       const int64_t i = QueryOf(task, row);
-      CopyRow(RowOf<Io>(q_, task.b, HeadOf(task, row), i), q_.strides[3], problem_.head_size,
-              scratch.q.data() + row * problem_.head_size);
+      CopyRow(RowOf<Io>(bound_.q, task.b, HeadOf(task, row), i), bound_.q.strides[3],
+              problem_.head_size, scratch.q.data() + row * problem_.head_size);
       scratch.visible[row] = VisibleKeys(problem_, kv_length, i);
       if (row % block_rows_ == 0)
         scratch.blocks.push_back({row, std::min(block_rows_, task.count - row), {0, 0}, false});
@@ -268,7 +263,7 @@ class FlashPlan final : public Plan {
     const int64_t begin = std::clamp<int64_t>(keys.begin - first, 0, count);
     const int64_t end = std::clamp<int64_t>(keys.end - first, begin, count);
     if (scoring_.has_steps())
-      scoring_.Apply<Io>(mask_, task.b, HeadOf(task, row), QueryOf(task, row), first + begin,
+      scoring_.Apply<Io>(bound_.mask, task.b, HeadOf(task, row), QueryOf(task, row), first + begin,
                          end - begin, p + begin);
     const float block_max = begin < end ? RowMax(p + begin, end - begin) : kMinusInfinity;
     if (IsDead(p + begin, end - begin, block_max)) {
@@ -303,10 +298,10 @@ class FlashPlan final : public Plan {
     float* o = scratch.o.data() + row * problem_.v_head_size;
     const bool dead = sum == 0;                            // saw no key; a NaN sum is not dead
     if (dead) std::fill_n(o, problem_.v_head_size, 0.0f);  // of another task, if none was computed
-    NarrowRow(o, dead ? 0.0f : 1.0f / sum, problem_.v_head_size, RowOf<Io>(out_, task.b, h, i),
-              out_.strides[3]);
+    NarrowRow(o, dead ? 0.0f : 1.0f / sum, problem_.v_head_size,
+              RowOf<Io>(bound_.out, task.b, h, i), bound_.out.strides[3]);
     if (problem_.outputs & ATTEST_OUTPUT_LSE)
-      *RowOf<float>(lse_, task.b, h, i) =
+      *RowOf<float>(bound_.lse, task.b, h, i) =
           dead ? kMinusInfinity : scoring_.Lse(scratch.max.data()[row], sum);
   }
 
@@ -319,7 +314,7 @@ class FlashPlan final : public Plan {
   const int64_t block_rows_;
   std::atomic<bool> failed_{false};
   const PlanInfo info_;
-  attest_tensor q_{}, out_{}, mask_{}, lengths_{}, lse_{};
+  SdpaTensors bound_{};
 };
 
 }  // namespace attest::flash
