@@ -106,11 +106,15 @@ class Consumers(Case):
         for path in (self.path, self.hostile()):
             rows = list(csv.DictReader(io.StringIO(self.export("csv", path), newline=""), strict=True))
             self.assertEqual(len(rows), 20)
-            self.assertEqual({len(row) for row in rows}, {33})
+            self.assertEqual({len(row) for row in rows}, {40})
+            self.assertNotIn(None, {value for row in rows for value in row.values()}, "every row is whole")
             self.assertFalse(any(value[:1] in "=+@" for row in rows for value in row.values() if value))
         self.assertEqual(rows[0]["cell"], self.made["attest"]["cells"][0]["id"] + HOSTILE)
         self.assertEqual((rows[0]["verdict"], rows[0]["median_seconds"]), ("fail", ""))
         self.assertGreater(float(rows[4]["median_seconds"]), 0)
+        low, middle, high = (float(rows[4][name]) for name in ("p20_seconds", "median_seconds", "p80_seconds"))
+        self.assertAlmostEqual(float(rows[4]["spread"]), (high - low) / middle)
+        self.assertEqual(rows[4]["noisy"] == "1", rows[4]["noise_reason"] != "")
 
     def test_junit(self):
         schema = xmlschema.XMLSchema(str(HERE / "junit.xsd"))

@@ -53,9 +53,12 @@ class Line {
 constexpr const char* kTitles =
     "cell,backend,variant,device,verdict,reason,op,dtype,batch_size,q_num_heads,kv_num_heads,"
     "q_sequence_length,kv_sequence_length,head_size,v_head_size,is_causal,causal_offset,data,"
-    "rounds,median_seconds,p20_seconds,p80_seconds,min_seconds,noisy,flops_per_second,"
-    "bytes_per_second,fraction_of_ceiling,error_over_bound,max_abs_error,peak_memory_bytes,"
+    "rounds,median_seconds,p20_seconds,p80_seconds,min_seconds,spread,drift,outliers,"
+    "voluntary_switches,involuntary_switches,noisy,noise_reason,flops_per_second,"
+    "bytes_per_second,fraction_of_ceiling,ceiling,error_over_bound,max_abs_error,peak_memory_bytes,"
     "machine,commit,date\r\n";
+
+constexpr int kTimingColumns = 16;  // from rounds to ceiling
 
 void AddProblem(const CellRecord& cell, Line& line) {
   const attest_problem& p = cell.cell.problem;
@@ -70,18 +73,33 @@ void AddProblem(const CellRecord& cell, Line& line) {
 }
 
 void AddTiming(const Report& report, const CellRecord& cell, const Result& result, Line& line) {
-  const Timing* timing = TimingOf(result);
-  if (!timing) {
-    for (int i = 0; i < 9; ++i) line.Add("");
+  const Timing* measured = TimingOf(result);
+  if (!measured) {
+    for (int i = 0; i < kTimingColumns; ++i) line.Add("");
     return;
   }
-  line.Value(timing->samples_seconds.size());
-  for (const double p : {0.5, 0.2, 0.8, 0.0}) line.Value(Quantile(timing->samples_seconds, p));
-  line.Value(timing->noisy ? 1 : 0);
+  // Reports need not hold what follows from their samples.
+  Timing timing;
+  timing.samples_seconds = measured->samples_seconds;
+  timing.voluntary_switches = measured->voluntary_switches;
+  timing.involuntary_switches = measured->involuntary_switches;
+  Summarize(timing);
+  line.Value(timing.samples_seconds.size());
+  for (const double seconds :
+       {timing.median_seconds, timing.p20_seconds, timing.p80_seconds, timing.min_seconds})
+    line.Value(seconds);
+  line.Value(timing.spread);
+  line.Add(Number(timing.drift));
+  line.Value(timing.outliers);
+  line.Add(Number(timing.voluntary_switches));
+  line.Add(Number(timing.involuntary_switches));
+  line.Value(timing.noisy ? 1 : 0);
+  line.Text(timing.noise_reason);
   const Rates rates = RatesFor(report, cell, result);
   line.Value(rates.flops_per_second);
   line.Value(rates.bytes_per_second);
   line.Add(Number(rates.fraction_of_ceiling));
+  line.Text(rates.ceiling);
 }
 
 std::string ResultLine(const Report& report, const CellRecord& cell, const Result& result) {
