@@ -9,17 +9,16 @@
 //
 // Right for any number of queries, but K and V are read again for each stack. All of abi.h but
 // WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN).
-// What counted: prefetching rows into the first and the second cache, at two distances.
-// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8) is given at
-// build.
+// What counted: asking for rows ahead as the CPU wants it (attest/prefetch.hpp), reading K in the order
+// of memory.
+// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), and K_NEAR_ROWS,
+// K_FAR_ROWS, V_NEAR_ROWS, V_FAR_ROWS (what is asked for ahead, 0: nothing) are given at build.
 
 #define BLOCK 32  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
 #define DOT_KEYS (STACK > 4 ? 2 : STACK == 4 ? 4 : 8)     // of one register tile
 #define VALUE_VECTORS (STACK > 4 ? 2 : STACK > 2 ? 4 : 8)  // of a row of V in one pass
 #define O_VECTORS (V_PAD / LANES)
-#define NEAR_ROWS 8  // prefetched ahead into the first cache
-#define FAR_ROWS 24  // and into the second
 #define COUNTER_FLOATS 16
 
 // The rows of one stack.
@@ -29,6 +28,11 @@ typedef struct Stack {
   float top[STACK], sum[STACK];
   int rows;
 } Stack;
+
+INLINE void PrefetchRows(const __global float* p, long stride, const int near, const int far) {
+  if (near) PREFETCH(p + near * stride, 3);
+  if (far) PREFETCH(p + far * stride, 2);
+}
 
 // scores[row][key] of up to BLOCK keys, in units of log2.
 INLINE void Dots(const __global float* q, const __global float* k, long stride, int keys,
@@ -40,11 +44,10 @@ INLINE void Dots(const __global float* q, const __global float* k, long stride, 
       row[i] = k + min(key + i, keys - 1) * stride;
       UNROLL for (int g = 0; g < STACK; ++g) sum[i][g] = (float16)(0.0f);
     }
-#pragma unroll 1
-    for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES) {
-      UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
-        PREFETCH(row[i] + c + NEAR_ROWS * stride, 3);
-        PREFETCH(row[i] + c + FAR_ROWS * stride, 2);
+    UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
+#pragma unroll 2
+      for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES) {
+        PrefetchRows(row[i] + c, stride, K_NEAR_ROWS, K_FAR_ROWS);
         const float16 values = Read(row[i] + c);
         UNROLL for (int g = 0; g < STACK; ++g)
           sum[i][g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[i][g]);
@@ -65,8 +68,7 @@ INLINE void AddValues(const float scores[STACK * BLOCK], const __global float* v
   for (int key = 0; key < keys; ++key) {
     UNROLL for (int j = 0; j < vectors; ++j) {
       const __global float* row = v + key * stride + j * LANES;
-      PREFETCH(row + NEAR_ROWS * stride, 3);
-      PREFETCH(row + FAR_ROWS * stride, 2);
+      PrefetchRows(row, stride, V_NEAR_ROWS, V_FAR_ROWS);
       const float16 values = Read(row);
       UNROLL for (int g = 0; g < STACK; ++g)
         sum[g][j] = fma((float16)(scores[g * BLOCK + key]), values, sum[g][j]);
