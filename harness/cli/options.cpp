@@ -101,6 +101,16 @@ void AddMeasuring(CLI::App& parser, RunOptions& options) {
   Add(parser, kMeasuring, "--cache", options.cache, "warm: same buffers again; cold: rotating ones")
       ->capture_default_str()
       ->check(CLI::IsMember({"warm", "cold"}));
+  Add(parser, kMeasuring, "--tune", options.tune,
+      "sizes of kernels that are chosen by measuring (opencl's): missing: measure and keep those "
+      "that no earlier run has, up to 20 s for each head size; kept: use what is kept, else "
+      "defaults; never: defaults; default kept")
+      ->check(CLI::IsMember({"kept", "missing", "never"}));
+  parser
+      .add_flag_callback(
+          "--no-tune", [&options] { options.tune = "never"; }, "the same as --tune never")
+      ->group(kMeasuring)
+      ->excludes("--tune");
   Add(parser, kMeasuring, "--checks", options.checks,
       "quick: memory, bound, bias, rerun, needle and count; all: NaN at hidden keys, one head by "
       "itself, and inputs changed in ways with a known effect, too; default: quick for run, all "

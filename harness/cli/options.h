@@ -20,6 +20,7 @@ struct RunOptions {
   std::string out, summary, config, from_report, shard;
   std::string baseline = "eigen:unfused";
   std::string cache = "warm", isa, color = "auto";
+  std::string tune;    // "kept", "missing" or "never"; empty = what the environment says
   std::string checks;  // "quick" or "all"; empty = quick where it is measured, else all
   uint64_t seed = 1;
   int rounds = 12;

@@ -50,6 +50,7 @@ SavedOptions ReadPolicy(const std::string& path) {
                         {"checks", {policy.checks}}};
   if (!policy.shard.empty()) saved.push_back({"shard", {policy.shard}});
   if (policy.compare_rules) saved.push_back({"compare-rules", {"true"}});
+  if (!policy.tune.empty()) saved.push_back({"tune", {policy.tune}});
   if (!policy.isa.empty()) saved.push_back({"isa", {policy.isa}});
   for (const auto& [name, text] : policy.axes) saved.push_back({name, {text}});
   return saved;

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
@@ -16,6 +17,17 @@
 #include "harness/judge/contender.h"
 
 namespace attest::cli {
+namespace {
+
+// Workers inherit it; without the option it stays as the user has set it.
+void SetTuning(const std::string& tune) {
+  constexpr const char* kVariable = "ATTEST_OPENCL_TUNE";
+  if (tune == "kept") unsetenv(kVariable);
+  if (tune == "missing") setenv(kVariable, "1", 1);
+  if (tune == "never") setenv(kVariable, "0", 1);
+}
+
+}  // namespace
 
 unsigned AllowedCpus() {
   cpu_set_t set;
@@ -33,6 +45,7 @@ std::vector<Cell> CellsOf(const RunOptions& options) {
 }
 
 judge::Settings SettingsOf(const RunOptions& options, bool measure) {
+  SetTuning(options.tune);
   judge::Settings settings;
   settings.worker_path = WorkerPath();
   settings.plugins = FindPlugins(PluginDirectories(options.backend_paths), options.isa);
@@ -79,6 +92,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
   policy.oracle_budget = settings.oracle_budget;
   policy.cache = options.cache;
   policy.isa = options.isa;
+  policy.tune = options.tune;
   policy.shard = options.shard;
   policy.verify_only = !settings.measure;
   policy.checks = settings.all_checks ? "all" : "quick";

@@ -89,6 +89,7 @@ struct Policy {
   double oracle_budget = 2e9;  // multiply-adds a cell
   std::string cache = "warm";  // or "cold"
   std::string isa;             // forced level; empty = the best
+  std::string tune;            // --tune; empty = not given
   std::string shard;           // "2/8"; empty = all
   double shrink_seconds = 0;   // for a smaller problem of a failed result; 0 = not looked for
   bool verify_only = false;

@@ -57,6 +57,7 @@ void ComparePolicies(const Policy& before, const Policy& after, Lines& lines) {
   lines.Compare("--min-time", before.min_time_seconds, after.min_time_seconds);
   lines.Compare("--cache", before.cache, after.cache);
   lines.Compare("--isa", before.isa, after.isa);
+  lines.Compare("--tune", before.tune, after.tune);
   lines.Compare("--data", before.data, after.data);
   lines.Compare("--seed", before.seed, after.seed);
   lines.Compare("verified only", before.verify_only, after.verify_only);
