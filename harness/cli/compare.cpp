@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// attest compare: the gate on speed. Two reports, or one with --baseline.
+// attest compare: the gate on speed. Two reports, or one with --baseline or --baseline-build.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -20,7 +20,7 @@ namespace {
 
 struct CompareArguments {
   std::vector<std::string> reports;
-  std::string baseline, format = "text", out, summary;
+  std::string baseline, baseline_build, format = "text", out, summary;
   double threshold_percent = 3, cell_threshold_percent = 10;
   bool force = false, keep_drift = false;
   report::CompareOptions options;
@@ -36,6 +36,8 @@ Examples:
   attest compare old.json new.json
   attest compare old.json new.json --threshold 5 --summary auto
   attest compare new.json --baseline BACKEND:VARIANT --backend BACKEND
+  attest run --backend-path base=OTHER/build/lib/attest --out both.json
+  attest compare both.json --baseline-build base     # machines that others share
   attest compare old.json new.json --format json > comparison.json
 
 Exit codes: 0 nothing is slower | 1 what was measured in OLD fails in NEW | 2 usage, or reports that
@@ -65,6 +67,12 @@ report::Comparison Compare(const CompareArguments& arguments) {
   if (!arguments.baseline.empty()) {
     report::Comparison comparison =
         report::CompareWithBaseline(reports[0], arguments.baseline, arguments.options);
+    comparison.after = SideText(arguments.reports[0], reports[0]);
+    return comparison;
+  }
+  if (!arguments.baseline_build.empty()) {
+    report::Comparison comparison =
+        report::CompareWithBuild(reports[0], arguments.baseline_build, arguments.options);
     comparison.after = SideText(arguments.reports[0], reports[0]);
     return comparison;
   }
@@ -112,10 +120,11 @@ int Conclude(const report::Comparison& comparison) {
 }
 
 int RunCompare(CompareArguments arguments) {
-  const size_t needed = arguments.baseline.empty() ? 2 : 1;
+  const size_t needed = arguments.baseline.empty() && arguments.baseline_build.empty() ? 2 : 1;
   if (arguments.reports.size() != needed)
     throw std::invalid_argument(
-        needed == 2 ? "compare needs two reports: OLD NEW; or one with --baseline BACKEND"
+        needed == 2 ? "compare needs two reports: OLD NEW; or one with --baseline BACKEND or "
+                      "--baseline-build LABEL"
                     : "compare --baseline needs one report, in which rounds are paired");
   for (const std::string& path : {arguments.out, arguments.summary})
     if (!path.empty() && path != "auto") CheckOutput(path);
@@ -129,9 +138,15 @@ int RunCompare(CompareArguments arguments) {
 
 void AddOptions(CLI::App& parser, CompareArguments& a) {
   const CLI::Range percent(0.01, 1000.0);
-  parser.add_option("REPORT", a.reports, "OLD NEW, or one report with --baseline");
+  parser.add_option("REPORT", a.reports,
+                    "OLD NEW, or one report with --baseline or --baseline-build");
   parser.add_option("--baseline", a.baseline,
                     "compare the backends of one report with this BACKEND[:VARIANT], by rounds");
+  parser
+      .add_option("--baseline-build", a.baseline_build,
+                  "compare the backends of one report with their builds BACKEND-LABEL (run "
+                  "--backend-path LABEL=DIR), by rounds")
+      ->excludes("--baseline");
   parser
       .add_option("--backend", a.options.patterns,
                   "judge only these, repeatable: BACKEND[:VARIANT]")

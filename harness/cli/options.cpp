@@ -146,7 +146,8 @@ void AddOutput(CLI::App& parser, RunOptions& options) {
 
 void AddBackendPathOption(CLI::App& parser, std::vector<std::string>& directories) {
   Add(parser, kBackends, "--backend-path", directories,
-      "directory with plugins, before ATTEST_BACKEND_PATH and the built-in one; repeatable")
+      "directory with plugins, before ATTEST_BACKEND_PATH and the built-in one; LABEL=DIR: another "
+      "build of known backends, which are then called BACKEND-LABEL; repeatable")
       ->expected(1)
       ->take_all();
 }

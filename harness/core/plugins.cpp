@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <map>
 #include <stdexcept>
@@ -85,17 +86,28 @@ PluginFile Choose(const std::vector<PluginFile>& files, const std::string& isa) 
 }
 
 // Each directory, and behind it its folder of peers.
-std::vector<std::string> WithPeers(const std::vector<std::string>& directories) {
-  std::vector<std::string> all;
-  for (const std::string& directory : directories) {
+std::vector<PluginDirectory> WithPeers(const std::vector<std::string>& directories) {
+  std::vector<PluginDirectory> all;
+  for (const std::string& text : directories) {
+    const PluginDirectory directory = ParsePluginDirectory(text);
     all.push_back(directory);
-    if (const fs::path peers = fs::path(directory) / kPeers; fs::is_directory(peers))
-      all.push_back(peers.string());
+    if (const fs::path peers = fs::path(directory.path) / kPeers; fs::is_directory(peers))
+      all.push_back({directory.label, peers.string()});
   }
   return all;
 }
 
 }  // namespace
+
+PluginDirectory ParsePluginDirectory(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || fs::is_directory(text)) return {"", text};
+  const std::string label = text.substr(0, equals);
+  const bool is_label = std::all_of(label.begin(), label.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '.';
+  });
+  return is_label ? PluginDirectory{label, text.substr(equals + 1)} : PluginDirectory{"", text};
+}
 
 bool IsWorkerProgram(const std::string& path) { return path.ends_with(kWorkerSuffix); }
 
@@ -107,15 +119,19 @@ std::vector<PluginFile> FindPlugins(const std::vector<std::string>& directories,
     throw std::invalid_argument(fmt::format("this CPU does not run {}: choose a lower --isa", isa));
   std::vector<PluginFile> chosen;
   std::map<std::string, std::string> taken;  // name -> path
-  for (const std::string& directory : WithPeers(directories)) {
+  for (const PluginDirectory& directory : WithPeers(directories)) {
     std::map<std::string, std::vector<PluginFile>> by_name;
-    for (PluginFile& file : Scan(directory)) by_name[file.name].push_back(std::move(file));
+    for (PluginFile& file : Scan(directory.path)) by_name[file.name].push_back(std::move(file));
     for (const auto& [name, files] : by_name) {
       PluginFile file = Choose(files, isa);
-      const auto [first, is_new] = taken.emplace(name, file.path);
+      file.label = directory.label;
+      if (!file.label.empty()) file.name += "-" + file.label;
+      const auto [first, is_new] = taken.emplace(file.name, file.path);
       if (!is_new && first->second == file.path) continue;  // the same directory twice
       if (!is_new)
-        file.reject = fmt::format("a second plugin named '{}': {} is taken", name, first->second);
+        file.reject =
+            fmt::format("a second plugin named '{}': {} is taken; LABEL={} calls this one {}-LABEL",
+                        file.name, first->second, directory.path, name);
       chosen.push_back(std::move(file));
     }
   }

@@ -120,7 +120,8 @@ report::Backend LoadBackend(const Settings& settings, const PluginFile& file,
     backend.reason = reply.message;
     if (reply.status == "unavailable") backend.state = report::BackendState::kUnavailable;
     if (reply.status != "ok") return backend;
-    const auto& body = std::get<protocol::LoadReply>(reply.body);
+    auto body = std::get<protocol::LoadReply>(reply.body);
+    if (!file.label.empty()) body.backend += "-" + file.label;
     backend.reason = BadContract(body);
     if (backend.reason.empty() && !names.insert(body.backend).second)
       backend.reason = fmt::format("a second plugin calls itself '{}'", body.backend);

@@ -59,14 +59,20 @@ std::string Quoted(const std::string& word) {
   return quoted + "'";
 }
 
-// The plugin's folder, where it is one that the program does not look into by itself.
+// The plugin's folder, where it is one that the program does not look into by itself; with its
+// label, where the backend's name has one.
 std::string PathOption(const Settings& settings, const Contender& contender) {
-  const std::filesystem::path folder =
-      std::filesystem::path(contender.host->plugin_path()).parent_path();
-  for (const std::string& given : settings.backend_paths)
-    if (std::filesystem::weakly_canonical(given) == std::filesystem::weakly_canonical(folder))
-      return fmt::format(" --backend-path {}", Quoted(given));
-  return "";
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(contender.host->plugin_path()).parent_path();
+  std::string option;
+  for (const std::string& given : settings.backend_paths) {
+    const PluginDirectory directory = ParsePluginDirectory(given);
+    if (fs::weakly_canonical(directory.path) != fs::weakly_canonical(folder)) continue;
+    const bool labelled = !directory.label.empty();
+    if (labelled && !contender.backend.ends_with("-" + directory.label)) continue;
+    if (labelled || option.empty()) option = fmt::format(" --backend-path {}", Quoted(given));
+  }
+  return option;
 }
 
 }  // namespace

@@ -161,6 +161,26 @@ class Baseline(Case):
         self.assertEqual(verdicts(found), {"eigen:flash": "undecided"})
         self.assertEqual([one["verdict"] for one in found["cells"]], 6 * ["slower"] + 6 * ["faster"])
 
+    def test_another_build(self):
+        labels = ("eigen:flash", "eigen-base:flash", "naive:", "naive-base:", "onednn:primitives")
+        factors = {"eigen:flash": 1.1, "eigen-base:flash": 1 / 2, "naive:": 2 / 3, "naive-base:": 2 / 4}
+        made = made_reports.report(labels=labels, noise=0.001, slow=factors)  # a label's number is its time
+        template = next(one for one in made["attest"]["backends"] if one["name"] == "eigen")
+        for name in ("eigen-base", "naive-base"):
+            made["attest"]["backends"].append({**template, "name": name})
+        path = self.write("r.json", made)
+        found = self.as_json(path, "--baseline-build", "base", code=4)
+        self.assertTrue(found["paired"])
+        self.assertEqual(verdicts(found), {"eigen:flash": "slower", "naive": "same"})
+        self.assertAlmostEqual(found["backends"][0]["time_ratio"], 1.1, delta=0.01)
+        self.compare(path, "--baseline-build", "base", "--backend", "naive", code=0, says="naive")
+        self.compare(path, "--baseline-build", "bass", code=2, says=["build 'bass'", "--backend-path bass=DIR"])
+        self.compare(path, "--baseline-build", "base", "--baseline", "naive", code=2, says="excludes")
+        self.compare(path, path, "--baseline-build", "base", code=2, says="needs one report")
+        for one in made["attest"]["cells"]:  # what fails in the new build alone
+            one["results"][0]["verdict"] = "fail"
+        self.compare(self.write("failed.json", made), "--baseline-build", "base", code=1, says="eigen:flash")
+
     def test_which_baseline(self):
         path = self.write("r.json")
         self.compare(path, "--baseline", "eigen", code=2, says=["eigen:flash, eigen:unfused"])

@@ -95,6 +95,18 @@ class Runs(unittest.TestCase):
         self.assertEqual(set(verdicts(report)["all_zeros"]), {"fail"})
         self.assertEqual({row["name"].split("/")[1] for row in report["benchmarks"]}, {"correct"})
 
+    def test_two_builds_of_a_backend(self):
+        options = ["--backend-path", STUBS / "all_zeros", "--backend-path", f"base={STUBS / 'all_zeros'}"]
+        result = run("verify", *TINY, *options, "--backend", "all_zeros*", "--out", self.out)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        report = self.report()
+        self.assertEqual(verdicts(report), {"all_zeros": ["fail"] * 2, "all_zeros-base": ["fail"] * 2})
+        failed = report["attest"]["cells"][0]["results"][1]
+        self.assertIn("--backend all_zeros-base", failed["reproduce"])
+        again = run(*shlex.split(failed["reproduce"])[1:])
+        self.assertEqual(again.returncode, 1, failed["reproduce"])
+        self.assertIn("all_zeros-base", again.stdout)
+
     def test_the_command_that_reproduces_names_the_cell(self):
         run("verify", "--suite", "hostile", "--seq", "7", "--head-size", "8", *stub("all_zeros"),
             "--shrink-seconds", "0", "--out", self.out)

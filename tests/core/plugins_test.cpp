@@ -84,6 +84,24 @@ TEST_F(Plugins, SecondOfANameIsRejectedWithThePathOfTheFirst) {
       << found[1].reject;
 }
 
+TEST_F(Plugins, ALabelNamesAnotherBuild) {
+  const std::string a = Folder("a", {"attest_one.so"});
+  Folder("a/peers", {"attest_two.worker"});
+  const std::string odd = Folder("x=y", {"attest_three.so"});
+  const std::vector<PluginFile> found = FindPlugins({a, "base=" + a, odd}, "");
+  std::vector<std::string> names, labels;
+  for (const PluginFile& file : found) {
+    EXPECT_EQ(file.reject, "") << file.name;
+    names.push_back(file.name);
+    labels.push_back(file.label);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"one", "two", "one-base", "two-base", "three"}));
+  EXPECT_EQ(labels, (std::vector<std::string>{"", "", "base", "base", ""}));
+  EXPECT_EQ(found[2].path, a + "/attest_one.so");
+  EXPECT_THROW(FindPlugins({"base=" + a + "/none"}, ""), std::invalid_argument);
+  EXPECT_EQ(FindPlugins({"base=" + a, "base=" + odd, "base=" + a}, "").size(), 3U);
+}
+
 TEST_F(Plugins, SameDirectoryTwiceIsNoConflict) {
   const std::string a = Folder("a", {"attest_one.so"});
   EXPECT_EQ(FindPlugins({a, a}, "").size(), 1U);

@@ -229,6 +229,18 @@ std::string FindBaseline(const Report& report, const std::string& baseline) {
                                           fmt::join(of_backend, ", ")));
 }
 
+void CheckBuild(const Report& report, const std::string& build) {
+  std::vector<std::string> known;
+  for (const Backend& backend : report.backends) {
+    if (backend.name.ends_with("-" + build)) return;
+    known.push_back(backend.name);
+  }
+  throw std::invalid_argument(
+      fmt::format("no backend of a build '{}' is in the report ({}): measure both in one run, by "
+                  "attest run --backend-path {}=DIR",
+                  build, fmt::join(known, ", "), build));
+}
+
 Comparison Finish(const Pairing& pairing, Comparison comparison) {
   for (const LostResult& lost : pairing.lost)
     if (Matches(lost.label, comparison.options.patterns)) comparison.lost.push_back(lost);
@@ -274,6 +286,18 @@ Comparison CompareWithBaseline(const Report& report, const std::string& baseline
   comparison.paired = true;
   comparison.options = options;
   return Finish(PairWithBaseline(report, label), std::move(comparison));
+}
+
+Comparison CompareWithBuild(const Report& report, const std::string& build,
+                            const CompareOptions& options) {
+  CheckOptions(options);
+  CheckBuild(report, build);
+  Comparison comparison;
+  comparison.before = "build " + build;
+  comparison.after = report.date;
+  comparison.paired = true;
+  comparison.options = options;
+  return Finish(PairWithBuild(report, build), std::move(comparison));
 }
 
 }  // namespace attest::report

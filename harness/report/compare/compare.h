@@ -37,6 +37,11 @@ Comparison CompareReports(const Report& before, const Report& after, const Compa
 Comparison CompareWithBaseline(const Report& report, const std::string& baseline,
                                const CompareOptions& options);
 
+// Each backend B against its build B-`build` in the same report (run --backend-path BUILD=DIR),
+// likewise. Throws std::invalid_argument with the known backends where nothing is of that build.
+Comparison CompareWithBuild(const Report& report, const std::string& build,
+                            const CompareOptions& options);
+
 }  // namespace attest::report
 
 #endif  // ATTEST_HARNESS_REPORT_COMPARE_COMPARE_H_

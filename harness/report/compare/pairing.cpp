@@ -155,4 +155,25 @@ Pairing PairWithBaseline(const Report& report, const std::string& baseline) {
   return pairing;
 }
 
+Pairing PairWithBuild(const Report& report, const std::string& build) {
+  const std::string suffix = "-" + build;
+  Pairing pairing;
+  std::vector<Pair> pairs;
+  for (const CellRecord& cell : report.cells)
+    for (const Result& base : cell.results) {
+      if (!base.backend.ends_with(suffix) || !PublishedTiming(base)) continue;
+      const std::string backend = base.backend.substr(0, base.backend.size() - suffix.size());
+      const std::string label = ResultLabel(backend, base.variant, base.device);
+      const Result* other = FindResult(cell, label);
+      if (other && PublishedTiming(*other))
+        pairs.push_back({&cell, &base, other});
+      else
+        pairing.lost.push_back(Lost(cell, label, other));
+    }
+  Fill(report, std::move(pairs), WithinRounds, pairing);
+  std::stable_partition(pairing.lost.begin(), pairing.lost.end(),
+                        [](const LostResult& lost) { return lost.failed; });
+  return pairing;
+}
+
 }  // namespace attest::report

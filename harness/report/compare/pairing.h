@@ -38,6 +38,8 @@ const Timing* PublishedTiming(const Result& result);
 Pairing PairReports(const Report& before, const Report& after);
 // Each other label against `baseline` in the same report, by rounds.
 Pairing PairWithBaseline(const Report& report, const std::string& baseline);
+// Each result of a backend B against that of B-`build` in the same report, by rounds.
+Pairing PairWithBuild(const Report& report, const std::string& build);
 
 }  // namespace attest::report
 
