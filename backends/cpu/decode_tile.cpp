@@ -14,20 +14,22 @@
 namespace attest::cpu {
 namespace {
 
-// What is asked for ahead of the element in use, in elements; 0: nothing.
+// What is asked for ahead of the element in use, in elements; 0: nothing. Without a far distance
+// the near one stands for both: one test in the loop, and a line that is asked for twice.
 using Ahead = PrefetchDistances;
 
 template <typename Io>
 Ahead AheadOf(int64_t stride, int columns, bool wanted) {
   if (!wanted) return {};
   const Ahead rows = StreamPrefetchRows(columns * static_cast<int64_t>(sizeof(Io)));
-  return {rows.near * stride, rows.far * stride};
+  return {rows.near * stride, (rows.far != 0 ? rows.far : rows.near) * stride};
 }
 
 template <typename Io>
 HWY_INLINE void Prefetch(const Io* from, Ahead ahead) {
-  if (ahead.near != 0) __builtin_prefetch(from + ahead.near, 0, 3);
-  if (ahead.far != 0) __builtin_prefetch(from + ahead.far, 0, 2);
+  if (ahead.near == 0) return;
+  __builtin_prefetch(from + ahead.near, 0, 3);
+  __builtin_prefetch(from + ahead.far, 0, 2);
 }
 
 // The first `count` lanes of a vector of any element type; all of them where the CPU cannot leave
@@ -82,22 +84,28 @@ HWY_INLINE void SumEach(const Vec (&sums)[kSums], float* out) {
 #endif
 }
 
-// Each row of K from end to end: memory is read in its order.
+// One row of Q: rows of K from end to end, for memory is the limit. Several: a vector of each key
+// in turn, so that those of Q stay in registers, for the loads are.
 template <int R, int kKeys, typename Io>
 HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahead ahead,
                           Vec (&sums)[kSums]) {
+  constexpr int kStep = R == 1 ? 1 : kKeys;
   const int vectors = (tile.depth + kLanes - 1) / kLanes;
 #pragma GCC unroll 16
   for (int i = 0; i < kSums; ++i) sums[i] = hn::Zero(kTag);
 #pragma GCC unroll 16
-  for (int key = 0; key < kKeys; ++key)
+  for (int first = 0; first < kKeys; first += kStep)
     for (int v = 0; v < vectors; ++v) {
-      Prefetch(rows[key] + v * kLanes, ahead);
-      const Vec k = Load(rows[key] + v * kLanes, tile.depth - v * kLanes);
+      Vec q[R];
 #pragma GCC unroll 4
-      for (int i = 0; i < R; ++i) {
-        const Vec q = hn::LoadU(kTag, tile.q + i * tile.q_stride + v * kLanes);
-        sums[i * kKeys + key] = hn::MulAdd(k, q, sums[i * kKeys + key]);
+      for (int i = 0; i < R; ++i) q[i] = hn::LoadU(kTag, tile.q + i * tile.q_stride + v * kLanes);
+#pragma GCC unroll 16
+      for (int key = first; key < first + kStep; ++key) {
+        Prefetch(rows[key] + v * kLanes, ahead);
+        const Vec k = Load(rows[key] + v * kLanes, tile.depth - v * kLanes);
+#pragma GCC unroll 4
+        for (int i = 0; i < R; ++i)
+          sums[i * kKeys + key] = hn::MulAdd(k, q[i], sums[i * kKeys + key]);
       }
     }
 }
