@@ -149,7 +149,7 @@ Choice Measured(Session& session, const attest_problem& problem,
 Tuned TunedChoice(Session& session, const std::string& key, const attest_problem& problem,
                   const std::vector<Choice>& candidates,
                   const std::function<Recipe(const Request&, const Choice&)>& recipe) {
-  const char* setting = std::getenv("ATTEST_OPENCL_TUNE");
+  const char* setting = std::getenv("ATTEST_TUNE");
   const std::string when = setting == nullptr ? "" : setting;
   if (when == "0") return {candidates.front(), false};
   if (const auto known = session.choices.find(key); known != session.choices.end())

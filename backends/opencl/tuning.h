@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sizes of a kernel chosen by measuring on the device at hand.
-// ATTEST_OPENCL_TUNE says when:
+// ATTEST_TUNE says when:
 //   unset  a choice that an earlier run left in the cache is used, else the
 //   default; nothing is run 1      a choice that is missing is measured, within
 //   kTuningSeconds, and left in the cache 0      defaults only

@@ -102,9 +102,9 @@ void AddMeasuring(CLI::App& parser, RunOptions& options) {
       ->capture_default_str()
       ->check(CLI::IsMember({"warm", "cold"}));
   Add(parser, kMeasuring, "--tune", options.tune,
-      "sizes of kernels that are chosen by measuring (opencl's): missing: measure and keep those "
-      "that no earlier run has, up to 20 s for each head size; kept: use what is kept, else "
-      "defaults; never: defaults; default kept")
+      "sizes of kernels that a backend chooses by measuring: missing: measure and keep those that "
+      "no earlier run has, up to 20 s for each head size; kept: use what is kept, else defaults; "
+      "never: defaults; default kept, or what ATTEST_TUNE says (1, 0)")
       ->check(CLI::IsMember({"kept", "missing", "never"}));
   parser
       .add_flag_callback(

@@ -21,7 +21,7 @@ namespace {
 
 // Workers inherit it; without the option it stays as the user has set it.
 void SetTuning(const std::string& tune) {
-  constexpr const char* kVariable = "ATTEST_OPENCL_TUNE";
+  constexpr const char* kVariable = "ATTEST_TUNE";
   if (tune == "kept") unsetenv(kVariable);
   if (tune == "missing") setenv(kVariable, "1", 1);
   if (tune == "never") setenv(kVariable, "0", 1);
