@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from attest_plots import reports, style
 
+LEGEND_ENTRY = 0.6, 0.08, 0.19  # of a legend, in inches: width beside a label, of a letter, height of a line
 MOST_PANELS = 12  # of one figure; what is left out is said in its caption
 RASTER_FROM = 2000  # points, beyond which a scatter is drawn as pixels
 
@@ -21,6 +22,7 @@ def _timed(report):
 def _panels(count, width=3.7, height=2.8):
     columns = min(3, count)
     lines = math.ceil(count / columns)
+    width = 5.8 if count == 1 else width  # room for a legend of some columns
     figure, axes = plt.subplots(lines, columns, figsize=(width * columns, height * lines + 0.5), squeeze=False)
     for axis in axes.flat[count:]:
         axis.remove()
@@ -28,15 +30,18 @@ def _panels(count, width=3.7, height=2.8):
 
 
 def _legend(figure, axes, looks):
-    """One legend of all labels below the figure."""
+    """One legend of all labels below the figure, which grows by it."""
     handles = {}
     for axis in axes:
         for handle, label in zip(*axis.get_legend_handles_labels()):
             handles.setdefault(label, handle)
     ordered = [label for label in looks if label in handles]
-    figure.legend(
-        [handles[label] for label in ordered], ordered, loc="outside lower center", ncols=min(4, max(1, len(ordered)))
-    )
+    width, height = figure.get_size_inches()
+    beside, letter, line = LEGEND_ENTRY
+    widest = beside + letter * max(map(len, ordered), default=0)
+    columns = max(1, min(4, len(ordered), int(width / widest)))
+    figure.set_size_inches(width, height + line * math.ceil(len(ordered) / columns))
+    figure.legend([handles[label] for label in ordered], ordered, loc="outside lower center", ncols=columns)
 
 
 def _logarithmic(axis, formatter=lambda value, _: f"{value:g}"):

@@ -88,9 +88,38 @@ def _section(number, report, drawn):
     if not drawn:
         plots = "<p>This report has no verified time, so there is nothing to plot.</p>"
     return (
-        f'<section id="report-{number}"><h2>{escape(report.name)}</h2>{plots}'
+        f'<section id="report-{number}"><h2>{escape(report.name)}</h2>{_fastest(report)}{plots}'
         f"<details><summary>Machine, build, settings</summary>{_facts(report)}</details></section>"
     )
+
+
+def _fastest(report):
+    """Who is fastest where; "" where fewer than two backends have times."""
+    found = reports.fastest(report)
+    if not any(second for _, second, _ in found):
+        return ""
+    names = ["problem", "fastest", "median", "% ceiling", "next of another backend", "takes"]
+    if any(peer for _, _, peer in found):
+        names += ["fastest peer", "takes"]
+    head = "".join(f"<th scope=col>{name}</th>" for name in names)
+    lines = "".join(
+        f"<tr><td>{escape(first.cell)}</td><td>{escape(first.label)}</td>{_median(first)}{_of_ceiling(first)}"
+        f"{_against(first, second)}{_against(first, peer) if len(names) > 6 else ''}</tr>"
+        for first, second, peer in found
+    )
+    return (
+        "<h3>Who is fastest where</h3><p>By medians; what others take, in times of the fastest. "
+        "Noisy ones (~) differ by chance, too.</p>"
+        f'<div class="scroll short" tabindex="0" role="region" aria-label="Who is fastest where"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
+
+
+def _against(first, other):
+    if other is None:
+        return "<td></td><td></td>"
+    ratio = other.median / first.median
+    return f"<td>{escape(other.label)}</td>{_number(ratio, f'{ratio:.2f}×')}"
 
 
 def _facts(report):
@@ -158,6 +187,14 @@ def _number(value, text, hint=""):
     return f'<td class=number data-v="{value!r}"{title}>{escape(text)}</td>'
 
 
+def _median(row):
+    return _number(row.median, row.median and _scaled(row.median, SECONDS) + ("~" if row.noise else ""), row.rounds)
+
+
+def _of_ceiling(row):
+    return _number(row.of_ceiling, row.of_ceiling is not None and f"{100 * row.of_ceiling:.1f} %")
+
+
 def _line(report, row, with_machine):
     bound_by_reads = row.flops and row.intensity and row.intensity < 4 and row.bytes
     rate, unit = (row.bytes, "B/s") if bound_by_reads else (row.flops, "FLOP/s")
@@ -169,9 +206,9 @@ def _line(report, row, with_machine):
         f"<td>{escape(row.label)}</td>",
         f"<td>{escape(row.cell)}</td>",
         f"<td><span class=\"verdict {'good' if row.is_verified else 'none' if row.verdict in ('unsupported', 'skipped') else 'bad'}\">{escape(row.verdict)}</span></td>",
-        _number(row.median, row.median and _scaled(row.median, SECONDS) + ("~" if row.noise else ""), row.rounds),
+        _median(row),
         _number(rate, rate and _scaled(rate, RATES) + unit),
-        _number(row.of_ceiling, row.of_ceiling is not None and f"{100 * row.of_ceiling:.1f} %"),
+        _of_ceiling(row),
         _number(row.speed_up, row.speed_up and f"{row.speed_up:.3g}×"),
         _number(row.error_over_bound, row.error_over_bound is not None and f"{row.error_over_bound:.2g}"),
         _number(row.workspace, row.workspace is not None and _scaled(row.workspace, BYTES)),

@@ -38,6 +38,10 @@ class Row:
     speed_up: float | None = None
 
     @property
+    def backend(self):
+        return self.label.split(":")[0].split("@")[0]
+
+    @property
     def is_verified(self):
         return self.verdict in ("pass", "suspicious")
 
@@ -168,6 +172,22 @@ def _rounds(timing):
         if _number(timing.get(key)) is not None:
             words.append(f"{timing[key]} {text}")
     return ", ".join(words)
+
+
+def fastest(report):
+    """[(fastest row, the next one of another backend, the fastest of a peer)] of each cell with a time, in
+    order; None where there is none. Peers are the libraries that other people maintain."""
+    peers = {row.get("name") for row in report.backends if pathlib.Path(row.get("path") or "").parent.name == "peers"}
+    by_cell = {}
+    for row in report.rows:
+        if row.is_verified and row.median:
+            by_cell.setdefault(row.cell, []).append(row)
+    found = []
+    for timed in by_cell.values():
+        first, *others = sorted(timed, key=lambda row: row.median)
+        found.append((first, next((row for row in others if row.backend != first.backend), None),
+                      next((row for row in [first, *others] if row.backend in peers), None)))
+    return found
 
 
 def labels(rows):

@@ -75,7 +75,8 @@ class Page(Folder):
     def test_has_every_result_and_every_plot(self):
         text = self.page_of(REPORT, files=())
         cells = json.loads(REPORT.read_text(encoding="utf-8"))["attest"]["cells"]
-        body = text[text.index("<tbody>"):]
+        body = text[text.index("<table id=results>"):]
+        body = body[body.index("<tbody>"):]
         self.assertEqual(body.count("<tr>"), sum(len(cell["results"]) for cell in cells))
         self.assertEqual(text.count("<figure>"), 6)
         self.assertLess(len(text), 3_000_000)
@@ -94,6 +95,48 @@ class Page(Folder):
             self.assertGreater((self.folder / "out" / name).stat().st_size, 1000)
         ids = Ids(text).ids
         self.assertEqual(len(ids), len(set(ids)), "an id is used twice")
+
+    def test_says_who_is_fastest_where(self):
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        part = report["attest"]
+        part["backends"] = [{"name": "a", "path": "/x/attest_a.so"}, {"name": "p", "path": "/x/peers/attest_p.worker"}]
+        cell = part["cells"][0]
+        timed = next(one for one in cell["results"] if one.get("timing"))
+        cell["results"] = []
+        for label, seconds in (("a:slow", 4e-3), ("a:quick", 1e-3), ("p:", 3e-3), ("a:wrong", 1e-6)):
+            made = copy.deepcopy(timed)
+            made["backend"], made["variant"] = label.split(":")
+            made["timing"]["median_seconds"] = seconds
+            made["verdict"] = "fail" if label == "a:wrong" else "pass"
+            cell["results"].append(made)
+        part["cells"] = [cell]
+        path = self.folder / "two.json"
+        path.write_text(json.dumps(report), encoding="utf-8")
+        text = self.page_of(path)
+        table = text[text.index("Who is fastest where"):text.index("</table>")]
+        cells = re.findall(r"<td[^>]*>([^<]*)</td>", table)
+        self.assertEqual(cells[:2] + cells[4:], [cell["id"], "a:quick", "p", "3.00×", "p", "3.00×"])
+        self.assertEqual(cells[2].rstrip("~"), "1 ms")
+        part["backends"], cell["results"] = [], cell["results"][:2]
+        path.write_text(json.dumps(report), encoding="utf-8")
+        self.assertNotIn("Who is fastest where", self.page_of(path))
+
+    def test_a_legend_of_many_labels_is_whole(self):
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        cells = [cell for cell in report["attest"]["cells"] if cell["problem"]["head_size"] == 64][:3]
+        for cell in cells:
+            timed = next(one for one in cell["results"] if one.get("timing"))
+            cell["problem"].update(is_causal=0, q_num_heads=12, kv_num_heads=12)
+            cell["results"] = [{**copy.deepcopy(timed), "backend": f"a_backend_with_a_name_{i}"} for i in range(17)]
+        report["attest"]["cells"] = cells
+        path = self.folder / "many.json"
+        path.write_text(json.dumps(report), encoding="utf-8")
+        self.page_of(path, files=())
+        svg = (self.folder / "out" / "time.svg").read_text(encoding="utf-8")
+        width = float(re.search(r'viewBox="0 0 ([\d.]+) ', svg).group(1))
+        at = [float(x) for x in re.findall(r'<text [^>]*? x="([-\d.]+)"[^>]*>a_backend_with_a_name', svg)]
+        self.assertEqual(len(at), 17)
+        self.assertTrue(all(0 < x < width - 100 for x in at), f"{at} in {width}")
 
     def test_says_what_is_known_of_the_rounds(self):
         report = json.loads(REPORT.read_text(encoding="utf-8"))
