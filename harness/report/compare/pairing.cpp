@@ -55,7 +55,8 @@ void SortUnique(std::vector<std::string>& words) {
   words.erase(std::unique(words.begin(), words.end()), words.end());
 }
 
-// `pairs` in the order of the cells. `make` compares two timings.
+// `pairs` in the order of the cells. `make` compares two timings. Of what is lost, failed ones
+// first.
 void Fill(const Report& report, std::vector<Pair> pairs,
           Compared (*make)(const Timing&, const Timing&), Pairing& pairing) {
   std::vector<std::string> backends;
@@ -93,6 +94,8 @@ void Fill(const Report& report, std::vector<Pair> pairs,
     pairing.results.push_back(std::move(compared));
     pairing.pairs.push_back(one.pair);
   }
+  std::stable_partition(pairing.lost.begin(), pairing.lost.end(),
+                        [](const LostResult& lost) { return lost.failed; });
 }
 
 const Result* FindResult(const CellRecord& cell, const std::string& label) {
@@ -105,6 +108,16 @@ LostResult Lost(const CellRecord& cell, const std::string& label, const Result* 
   if (!result) return {cell.id, label, "absent", "", false};
   return {cell.id, label, std::string(VerdictName(result->verdict)), result->reason,
           IsFailure(result->verdict)};
+}
+
+// `before`, which has a time, beside the cell's result of that label; lost where that has none.
+void PairOrLose(const Result& before, const CellRecord& cell, const std::string& label,
+                std::vector<Pair>& pairs, Pairing& pairing) {
+  const Result* after = FindResult(cell, label);
+  if (after && PublishedTiming(*after))
+    pairs.push_back({&cell, &before, after});
+  else
+    pairing.lost.push_back(Lost(cell, label, after));
 }
 
 }  // namespace
@@ -129,16 +142,10 @@ Pairing PairReports(const Report& before, const Report& after) {
     for (const Result& result : cell.results) {
       const std::string label = LabelOf(result);
       if (!PublishedTiming(result)) continue;
-      const Result* other = FindResult(*found->second, label);
-      if (other && PublishedTiming(*other))
-        pairs.push_back({found->second, &result, other});
-      else
-        pairing.lost.push_back(Lost(cell, label, other));
+      PairOrLose(result, *found->second, label, pairs, pairing);
     }
   }
   Fill(after, std::move(pairs), BetweenReports, pairing);
-  std::stable_partition(pairing.lost.begin(), pairing.lost.end(),
-                        [](const LostResult& lost) { return lost.failed; });
   return pairing;
 }
 
@@ -163,16 +170,9 @@ Pairing PairWithBuild(const Report& report, const std::string& build) {
     for (const Result& base : cell.results) {
       if (!base.backend.ends_with(suffix) || !PublishedTiming(base)) continue;
       const std::string backend = base.backend.substr(0, base.backend.size() - suffix.size());
-      const std::string label = ResultLabel(backend, base.variant, base.device);
-      const Result* other = FindResult(cell, label);
-      if (other && PublishedTiming(*other))
-        pairs.push_back({&cell, &base, other});
-      else
-        pairing.lost.push_back(Lost(cell, label, other));
+      PairOrLose(base, cell, ResultLabel(backend, base.variant, base.device), pairs, pairing);
     }
   Fill(report, std::move(pairs), WithinRounds, pairing);
-  std::stable_partition(pairing.lost.begin(), pairing.lost.end(),
-                        [](const LostResult& lost) { return lost.failed; });
   return pairing;
 }
 
