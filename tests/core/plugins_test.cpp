@@ -6,30 +6,22 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
+
+#include "tests/temporary_folder.h"
 
 namespace attest {
 namespace {
 
-namespace fs = std::filesystem;
-
 class Plugins : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "attest-plugins-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   std::string Folder(const std::string& name, const std::vector<std::string>& files) {
-    fs::create_directory(root_ / name);
-    for (const std::string& file : files) std::ofstream(root_ / name / file) << "x";
-    return (root_ / name).string();
+    std::filesystem::create_directory(root_.File(name));
+    for (const std::string& file : files) root_.Make(name + "/" + file, "x");
+    return root_.File(name);
   }
 
-  fs::path root_;
+  TemporaryFolder root_;
 };
 
 #if defined(__x86_64__)

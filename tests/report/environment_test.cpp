@@ -7,7 +7,7 @@
 
 #include <regex>
 
-#include "tests/report/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace attest::report {
 namespace {

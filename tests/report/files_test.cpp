@@ -9,7 +9,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include "tests/report/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace attest::report {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "harness/report/json.h"
 #include "tests/report/fixture.h"
-#include "tests/report/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace attest::report {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "tests/report/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace attest::report {
 namespace {

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/vectors/written_case.h"
 
-#include <unistd.h>
-
+#include <filesystem>
 #include <fstream>
-#include <stdexcept>
 
 namespace attest::vectors {
-namespace fs = std::filesystem;
 
 void WriteFile(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary)
@@ -25,15 +22,10 @@ onnx::TensorProto FloatTensor(const std::string& name, const std::vector<int64_t
 }
 
 WrittenCase::WrittenCase() {
-  std::string pattern = (fs::temp_directory_path() / "attest_vectors_XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-  folder_ = pattern;
-  fs::create_directory(folder_ / "test_data_set_0");
+  std::filesystem::create_directory(path("test_data_set_0"));
   model_.add_opset_import()->set_version(25);
   model_.mutable_graph()->add_node()->set_op_type("Attention");
 }
-
-WrittenCase::~WrittenCase() { fs::remove_all(folder_); }
 
 void WrittenCase::AddInt(const std::string& name, int64_t value) {
   onnx::AttributeProto& attribute = *node().add_attribute();

@@ -6,12 +6,12 @@
 
 #include <onnx/onnx_pb.h>
 
-#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "harness/vectors/attention_case.h"
+#include "tests/temporary_folder.h"
 
 namespace attest::vectors {
 
@@ -22,9 +22,6 @@ onnx::TensorProto FloatTensor(const std::string& name, const std::vector<int64_t
 class WrittenCase {
  public:
   WrittenCase();
-  ~WrittenCase();
-  WrittenCase(const WrittenCase&) = delete;
-  WrittenCase& operator=(const WrittenCase&) = delete;
 
   void SetOpset(int64_t version) { model_.mutable_opset_import(0)->set_version(version); }
   void AddInt(const std::string& name, int64_t value);
@@ -37,8 +34,8 @@ class WrittenCase {
   // Q, K, V of shape [1, 1, length, 1], all ones but V, which counts 1, 2, ...; and Y.
   void AddSimple(int64_t queries, int64_t keys, const std::vector<float>& y);
 
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  CaseFiles files() const { return {"case", folder_.string(), path("test_data_set_0")}; }
+  std::string path(const std::string& name) const { return folder_.File(name); }
+  CaseFiles files() const { return {"case", folder_.path(), path("test_data_set_0")}; }
   // Writes the model and returns what ReadCase makes of it all.
   Case Read() const;
   // What ReadCase says is wrong; "" = nothing.
@@ -46,7 +43,7 @@ class WrittenCase {
 
  private:
   onnx::NodeProto& node() { return *model_.mutable_graph()->mutable_node(0); }
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
   onnx::ModelProto model_;
 };
 

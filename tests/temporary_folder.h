@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A folder that goes with its owner.
-#ifndef ATTEST_TESTS_REPORT_TEMPORARY_FOLDER_H_
-#define ATTEST_TESTS_REPORT_TEMPORARY_FOLDER_H_
+#ifndef ATTEST_TESTS_TEMPORARY_FOLDER_H_
+#define ATTEST_TESTS_TEMPORARY_FOLDER_H_
 
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace attest::report {
+namespace attest {
 
 class TemporaryFolder {
  public:
@@ -43,6 +43,6 @@ class TemporaryFolder {
   std::string path_;
 };
 
-}  // namespace attest::report
+}  // namespace attest
 
-#endif  // ATTEST_TESTS_REPORT_TEMPORARY_FOLDER_H_
+#endif  // ATTEST_TESTS_TEMPORARY_FOLDER_H_
