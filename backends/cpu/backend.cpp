@@ -2,8 +2,8 @@
 //
 // The cpu backend: own kernels for sdpa and the layer on Highway's vectors, with every mask,
 // window, length, softcap, layout and grouping of abi.h, in f32; f16 and bf16 tensors are converted
-// a panel at a time and computed in f32. No attention weights: no variant holds the matrix of
-// scores.
+// a panel at a time and computed in f32, but flash multiplies bf16 by dot products where the CPU
+// has them and they are faster. No attention weights: no variant holds the matrix of scores.
 #include <memory>
 #include <string>
 
@@ -39,7 +39,7 @@ class CpuBackend : public attest::Backend {
          "flash"}};
   }
 
-  attest::Contract ContractOf(uint32_t, int32_t dtype) override {
+  attest::Contract ContractOf(uint32_t variant, int32_t dtype) override {
     if (dtype != ATTEST_F32 && dtype != ATTEST_F16 && dtype != ATTEST_BF16)
       throw attest::Unsupported(kTypes);
     attest::Contract contract;
@@ -47,6 +47,8 @@ class CpuBackend : public attest::Backend {
     contract.exp_relative_error = attest::cpu::kExp2RelativeError;
     if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
     if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
+    if (variant == kFlash && attest::cpu::UsesDotProducts(dtype))
+      contract.probabilities = ATTEST_FORMAT_BF16;
     return contract;
   }
 

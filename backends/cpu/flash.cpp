@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "attest/sdpa.hpp"
-#include "pack.h"
+#include "flash_operands.h"
 #include "plans.h"
 #include "shape.h"
 #include "tile.h"
@@ -36,38 +36,36 @@ int64_t BlockRows(const attest_problem& problem, unsigned threads) {
   return ((length + blocks - 1) / blocks + kRows - 1) / kRows * kRows;
 }
 
-// One thread's scratch. Parts that stand for tensors are there where those cannot be used in place.
+// One thread's scratch.
+template <typename Operands>
 struct Scratch {
   Scratch(const attest_problem& problem, Tensors tensors, int64_t rows, Layout& layout)
-      : panel(layout.Take<float>(kPanelKeys * problem.head_size)),
+      : operands(problem, tensors, rows, layout),
         p(layout.Take<float>(kRows * kPanelKeys)),
         sums(layout.Take<float>(rows * kLanes)),
         shifts(layout.Take<float>(rows)),
         spans(layout.Take<Span>(rows / kRows)),
         states(layout.Take<uint8_t>(rows / kRows)) {
-    const auto copy = [&](int32_t role, bool scalar, int64_t count) {
-      const attest_tensor& tensor = GetTensor(tensors, role);
-      return InPlace(tensor, scalar) ? nullptr
-                                     : layout.Take<float>(count * PaddedColumns(tensor.shape[3]));
-    };
-    q = copy(ATTEST_ROLE_Q, true, rows);
-    keys = copy(ATTEST_ROLE_K, true, kPanelKeys);
-    values = copy(ATTEST_ROLE_V, false, kPanelKeys);
-    out = copy(ATTEST_ROLE_OUT, false, rows);
+    const attest_tensor& tensor = GetTensor(tensors, ATTEST_ROLE_OUT);
+    out = InPlace(tensor, false) ? nullptr
+                                 : layout.Take<float>(rows * PaddedColumns(tensor.shape[3]));
   }
 
-  float *panel, *p, *sums, *shifts;
+  Operands operands;
+  float *p, *sums, *shifts;
   Span* spans;
   uint8_t* states;
-  float *q, *keys, *values, *out;
+  float* out;  // or nullptr: the tensor can be used in place
 };
 
+template <typename Operands>
 uint64_t ScratchBytes(const attest_problem& problem, Tensors tensors, int64_t rows) {
   Layout layout(nullptr);
-  Scratch(problem, tensors, rows, layout);
+  Scratch<Operands>(problem, tensors, rows, layout);
   return layout.bytes();
 }
 
+template <typename Operands>
 class FlashPlan : public Plan {
  public:
   FlashPlan(const Request& request, ThreadPool& pool)
@@ -75,9 +73,9 @@ class FlashPlan : public Plan {
         element_bytes_(ElementBytes(problem_.dtype)),
         rows_(BlockRows(problem_, pool.threads())),
         blocks_((problem_.q_sequence_length + rows_ - 1) / rows_),
-        factors_(ScoreFactors(problem_)),
+        factors_(problem_),
         pool_(pool) {
-    const uint64_t bytes = ScratchBytes(problem_, request.tensors, rows_);
+    const uint64_t bytes = ScratchBytes<Operands>(problem_, request.tensors, rows_);
     for (unsigned thread = 0; thread < pool.threads(); ++thread) {
       memory_.emplace_back(bytes);
       Layout layout(memory_.back().data());
@@ -104,14 +102,17 @@ class FlashPlan : public Plan {
 
   PlanInfo Info() override {
     return {"flash " + std::to_string(rows_) + "x" + std::to_string(kPanelKeys) + " (" +
-                hwy::TargetName(HWY_TARGET) + ")",
+                hwy::TargetName(HWY_TARGET) + Operands::kName + ")",
             bytes_, 0};
   }
 
  private:
+  using KernelTile = typename Operands::Kernel;
+
   // Fills the spans of all tiles. Both ends of a row's keys never fall from row to row, so a tile's
   // first and last row decide.
-  Span MakeSpans(int64_t kv_length, int64_t first, int64_t count, Scratch& scratch) const {
+  Span MakeSpans(int64_t kv_length, int64_t first, int64_t count,
+                 Scratch<Operands>& scratch) const {
     Span all{static_cast<int>(problem_.kv_sequence_length), 0, 0, 0};
     for (int64_t row = 0; row < count; row += kRows) {
       const int64_t last = std::min(row + kRows, count) - 1;
@@ -129,20 +130,24 @@ class FlashPlan : public Plan {
     return all;
   }
 
-  void Compute(int64_t b, int64_t h, int64_t first, Scratch& scratch) const {
+  void Compute(int64_t b, int64_t h, int64_t first, Scratch<Operands>& scratch) const {
     const int64_t count = std::min(rows_, problem_.q_sequence_length - first);
     const int64_t kv_length = KvLength(problem_, &operands_.lengths, b);
-    Tile tile = Start(b, h, first, count, scratch);
-    const Rows q{tile.q, tile.q_stride}, out{tile.out, tile.out_stride};
+    const int64_t kv_head = h / (problem_.q_num_heads / problem_.kv_num_heads);
+    scratch.operands.LoadQueries(operands_.q, {b, h, first, count});
+    KernelTile tile = Start(b, h, first, count, scratch);
+    float* const out = tile.out;
     const Span all = MakeSpans(kv_length, first, count, scratch);
     for (int key = all.begin; key < all.end; key += kPanelKeys) {
-      LoadPanel(b, h, key, std::min(kPanelKeys, all.end - key), scratch, tile);
+      scratch.operands.LoadPanel(operands_.k, operands_.v,
+                                 {b, kv_head, key, std::min(kPanelKeys, all.end - key)}, factors_,
+                                 tile);
       for (int64_t row = 0; row < count; row += kRows) {
         const Span& span = scratch.spans[row / kRows];
-        Prefetch(b, h, key + kPanelKeys, all.end, row, count);
+        Prefetch(b, kv_head, key + kPanelKeys, all.end, row, count);
         if (key >= span.end || key + kPanelKeys <= span.begin) continue;
-        tile.q = q.data + row * q.stride;
-        tile.out = const_cast<float*>(out.data) + row * out.stride;
+        scratch.operands.SetQueries(row, tile);
+        tile.out = out + row * tile.out_stride;
         tile.sums = scratch.sums + row * kLanes;
         tile.shifts = scratch.shifts + row;
         tile.state = scratch.states + row / kRows;
@@ -151,21 +156,16 @@ class FlashPlan : public Plan {
         ComputeTile(tile);
       }
     }
-    Finish(b, h, first, count, out, scratch);
+    Finish(b, h, first, count, {out, tile.out_stride}, scratch);
   }
 
   // What all tiles of a task share.
-  Tile Start(int64_t b, int64_t h, int64_t first, int64_t count, Scratch& scratch) const {
-    Tile tile{};
+  KernelTile Start(int64_t b, int64_t h, int64_t first, int64_t count,
+                   Scratch<Operands>& scratch) const {
+    KernelTile tile{};
     tile.depth = static_cast<int>(problem_.head_size);
     tile.value_size = static_cast<int>(problem_.v_head_size);
     tile.p = scratch.p;
-    const attest_tensor& q = operands_.q;
-    void* q_row = AddressOf(q, element_bytes_, b, h, first);
-    if (scratch.q != nullptr)
-      LoadRows(q_row, q.dtype, q.strides[2], q.strides[3], count, tile.depth, scratch.q);
-    tile.q = scratch.q != nullptr ? scratch.q : static_cast<const float*>(q_row);
-    tile.q_stride = scratch.q != nullptr ? PaddedColumns(tile.depth) : q.strides[2];
     const attest_tensor& out = operands_.out;
     tile.out = scratch.out != nullptr ? scratch.out : RowOf<float>(out, b, h, first);
     tile.out_stride = scratch.out != nullptr ? PaddedColumns(tile.value_size) : out.strides[2];
@@ -173,22 +173,6 @@ class FlashPlan : public Plan {
     std::fill_n(scratch.sums, count * kLanes, 0.0f);
     std::fill_n(scratch.shifts, count, 0.0f);
     return tile;
-  }
-
-  void LoadPanel(int64_t b, int64_t h, int64_t key, int count, Scratch& scratch, Tile& tile) const {
-    const int64_t kv_head = h / (problem_.q_num_heads / problem_.kv_num_heads);
-    const auto rows = [&](const attest_tensor& tensor, float* copy) {
-      void* row = AddressOf(tensor, element_bytes_, b, kv_head, key);
-      if (copy == nullptr) return Rows{static_cast<const float*>(row), tensor.strides[2]};
-      LoadRows(row, tensor.dtype, tensor.strides[2], tensor.strides[3], count, tensor.shape[3],
-               copy);
-      return Rows{copy, PaddedColumns(tensor.shape[3])};
-    };
-    PackKeys(rows(operands_.k, scratch.keys), count, tile.depth, factors_.data(), scratch.panel);
-    const Rows values = rows(operands_.v, scratch.values);
-    tile.keys = scratch.panel;
-    tile.values = values.data;
-    tile.value_stride = values.stride;
   }
 
   // The part of panel `key` that belongs to a tile, and which of its keys the rows see.
@@ -203,9 +187,8 @@ class FlashPlan : public Plan {
   }
 
   // Asks for a tile's share of the next panel, so that loads spread over the panel's time.
-  void Prefetch(int64_t b, int64_t h, int key, int end, int64_t row, int64_t count) const {
+  void Prefetch(int64_t b, int64_t kv_head, int key, int end, int64_t row, int64_t count) const {
     constexpr int64_t kLine = 64;
-    const int64_t kv_head = h / (problem_.q_num_heads / problem_.kv_num_heads);
     const int64_t last = std::min<int64_t>(key + (row + kRows) * kPanelKeys / count, end);
     for (int64_t next = key + row * kPanelKeys / count; next < last; ++next)
       for (const attest_tensor* tensor : {&operands_.k, &operands_.v}) {
@@ -217,7 +200,7 @@ class FlashPlan : public Plan {
 
   // Rows that saw no panel, LSE, and rows that were computed in scratch.
   void Finish(int64_t b, int64_t h, int64_t first, int64_t count, Rows out,
-              const Scratch& scratch) const {
+              const Scratch<Operands>& scratch) const {
     for (int64_t row = 0; row < count; ++row) {
       const Span& span = scratch.spans[row / kRows];
       if (span.begin >= span.end)
@@ -236,10 +219,10 @@ class FlashPlan : public Plan {
   const int64_t element_bytes_;
   const int64_t rows_;  // of a block
   const int64_t blocks_;
-  const std::vector<float> factors_;
+  const Factors factors_;
   ThreadPool& pool_;
   std::vector<Memory> memory_;
-  std::vector<Scratch> scratch_;
+  std::vector<Scratch<Operands>> scratch_;
   uint64_t bytes_ = 0;
   SdpaTensors operands_{};
   ScoreRules rules_;
@@ -247,14 +230,21 @@ class FlashPlan : public Plan {
 
 }  // namespace
 
+bool UsesDotProducts(int32_t dtype) { return dtype == ATTEST_BF16 && DotProductsPay(); }
+
 uint64_t FlashBytes(const Request& request, unsigned threads) {
-  const int64_t rows = BlockRows(request.problem, threads);
-  return threads * ScratchBytes(request.problem, request.tensors, rows) +
-         sizeof(float) * static_cast<uint64_t>(request.problem.head_size);
+  const attest_problem& problem = request.problem;
+  const int64_t rows = BlockRows(problem, threads);
+  const uint64_t scratch = UsesDotProducts(problem.dtype)
+                               ? ScratchBytes<DotOperands>(problem, request.tensors, rows)
+                               : ScratchBytes<FloatOperands>(problem, request.tensors, rows);
+  return threads * scratch + sizeof(float) * static_cast<uint64_t>(problem.head_size);
 }
 
 std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool) {
-  return std::make_unique<FlashPlan>(request, pool);
+  if (UsesDotProducts(request.problem.dtype))
+    return std::make_unique<FlashPlan<DotOperands>>(request, pool);
+  return std::make_unique<FlashPlan<FloatOperands>>(request, pool);
 }
 
 }  // namespace attest::cpu

@@ -16,9 +16,13 @@ bool InPlace(const attest_tensor& tensor, bool scalar) {
          (scalar || kMaskedMemory || tensor.shape[3] % kLanes == 0);
 }
 
+double ScoreFactor(const attest_problem& problem) {
+  const double factor = problem.scale * std::numbers::log2e;
+  return problem.softcap > 0 ? factor * 2 / problem.softcap : factor;
+}
+
 std::vector<float> ScoreFactors(const attest_problem& problem) {
-  double exact = problem.scale * std::numbers::log2e;
-  if (problem.softcap > 0) exact *= 2 / problem.softcap;
+  const double exact = ScoreFactor(problem);
   std::vector<float> factors(static_cast<size_t>(problem.head_size));
   const float nearest = static_cast<float>(exact);
   const float low = nearest > exact ? std::nextafter(nearest, kMinusInfinity) : nearest;

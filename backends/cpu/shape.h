@@ -28,10 +28,12 @@ inline char* AddressOf(const attest_tensor& tensor, int64_t bytes, int64_t b, in
          bytes * (b * tensor.strides[0] + h * tensor.strides[1] + i * tensor.strides[2]);
 }
 
-// What element c of every key is multiplied by when it is packed, [head_size], so that scores are
-// exponents of 2 (with softcap: twice the argument of tanh). The factor in f32 would be off by up
-// to 2^-25, the same way for every score, and the outputs would lean with it: neighbours of the
-// exact factor in turn have the right mean.
+// scale x log2(e), which makes scores exponents of 2 (with softcap: twice the argument of tanh).
+double ScoreFactor(const attest_problem& problem);
+
+// What element c of every key is multiplied by when it is packed, [head_size]. The factor in f32
+// would be off by up to 2^-25, the same way for every score, and the outputs would lean with it:
+// neighbours of the exact factor in turn have the right mean.
 std::vector<float> ScoreFactors(const attest_problem& problem);
 
 // Softcap and masks, and whether the problem has any.

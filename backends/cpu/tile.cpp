@@ -8,14 +8,13 @@
 // d = 64 93 %, d = 128 92 %, causal 86 and 87 %; L = 128 90 %, L = 197 84 %; d = 40 78 %, 80 and 96
 // 89 %. Against normal scores: peaky 97 %, rising 97 %, large (about 100) 88 % at d = 64 and 93 %
 // at 128; before subnormal P were dropped, large ran at 19 %. Tried without gain: a wider range
-// around the shift (2^48) for large scores. bf16 is computed in f32 on purpose: on that CPU bf16
-// dot products reach half the FMA rate (227 of 453 GFLOP/s).
+// around the shift (2^48) for large scores.
 #include "tile.h"
 
 #include <array>
 #include <utility>
 
-#include "softmax_rows.h"
+#include "settle.h"
 
 namespace attest::cpu {
 namespace {
@@ -46,53 +45,6 @@ HWY_INLINE void Multiply(const Tile& tile, const float* HWY_RESTRICT keys, const
   }
 }
 
-template <int R, int C>
-HWY_INLINE void Store(const Vec (&scores)[R][C], float* p) {
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) hn::Store(scores[i][j], kTag, p + i * kPanelKeys + j * kLanes);
-}
-
-// -inf where a key is hidden from its row.
-template <int R, int C>
-HWY_INLINE void Hide(const Tile& tile, int first_key, Vec (&scores)[R][C]) {
-  for (int i = 0; i < R; ++i) {
-    const Vec begin = hn::Set(kTag, static_cast<float>(tile.begin[i] - first_key));
-    const Vec end = hn::Set(kTag, static_cast<float>(tile.end[i] - first_key));
-    for (int j = 0; j < C; ++j) {
-      const Vec key = hn::Iota(kTag, static_cast<float>(j * kLanes));
-      const auto seen = hn::And(hn::Ge(key, begin), hn::Lt(key, end));
-      scores[i][j] = hn::IfThenElse(seen, scores[i][j], hn::Set(kTag, kMinusInfinity));
-    }
-  }
-}
-
-// Whether every score is near enough to its row's shift; NaN is not. While the tile is unsettled
-// every lane of every row must have met a score of some size, which keeps sums from underflow.
-template <int R, int C>
-HWY_INLINE bool InRange(const Tile& tile, const Vec (&scores)[R][C]) {
-  Vec highest = scores[0][0];
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) highest = hn::Max(highest, scores[i][j]);
-  if (HWY_UNLIKELY(!hn::AllTrue(kTag, hn::Le(highest, hn::Set(kTag, kHighest))))) return false;
-  if (HWY_LIKELY((*tile.state & kUnsettled) == 0)) return true;
-  Vec lowest = hn::Set(kTag, kHighest);
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-    Vec row = scores[i][0];
-#pragma GCC unroll 4
-    for (int j = 1; j < C; ++j) row = hn::Max(row, scores[i][j]);
-    lowest = hn::Min(lowest, row);
-  }
-  const bool settled =
-      kLanes >= 4 && hn::AllTrue(kTag, hn::Ge(lowest, hn::Set(kTag, kLowestStart)));
-  if (settled) *tile.state &= kShifted;
-  return settled;
-}
-
 // P of one group of keys, added to the sums.
 template <int kDepth, int R, int C, bool kMasked>
 HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
@@ -100,21 +52,7 @@ HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
   float* HWY_RESTRICT p = tile.p + first_key;
   Vec scores[R][C];
   Multiply<kDepth, R, C>(tile, keys, tile.shifts, scores);
-  if constexpr (kMasked) Hide<R, C>(tile, first_key, scores);
-  if (HWY_UNLIKELY(!(InRange<R, C>(tile, scores)))) {
-    Store<R, C>(scores, p);
-    MoveShifts(tile, first_key, C * kLanes);
-#pragma GCC unroll 8
-    for (int i = 0; i < R; ++i)
-#pragma GCC unroll 4
-      for (int j = 0; j < C; ++j) scores[i][j] = hn::Load(kTag, p + i * kPanelKeys + j * kLanes);
-  }
-  if (HWY_UNLIKELY(*tile.state & kShifted)) {
-#pragma GCC unroll 8
-    for (int i = 0; i < R; ++i)
-#pragma GCC unroll 4
-      for (int j = 0; j < C; ++j) scores[i][j] = DropSmall(scores[i][j]);
-  }
+  Settle<R, C, kMasked>(tile, first_key, scores);
   Vec sums[R];
 #pragma GCC unroll 4
   for (int j = 0; j < C; ++j)
@@ -222,16 +160,10 @@ HWY_INLINE void OutColumns(const Tile& tile, int column, int vectors, const floa
 // out += P V, divided by the sums in the last panel; 0 for a row that saw no key.
 template <int R>
 void Output(const Tile& tile) {
-  float factors[R] = {};
-  if (tile.last)
-    for (int i = 0; i < R; ++i) {
-      const float sum = Sum(hn::Load(kTag, tile.sums + i * kLanes));
-      factors[i] = sum > 0 ? 1 / sum : sum;  // NaN stays
-    }
-  int left = (tile.value_size + kLanes - 1) / kLanes;
-  for (int column = 0; left > 0;) {
-    const int chunks = (left + kVectors - 1) / kVectors;
-    const int vectors = (left + chunks - 1) / chunks;
+  float factors[R];
+  SetFactors<R>(tile, factors);
+  for (int column = 0, left = VectorsOf(tile.value_size); left > 0;) {
+    const int vectors = EvenPart(left);
     OutColumns<R, kVectors>(tile, column, vectors, factors);
     column += vectors * kLanes;
     left -= vectors;

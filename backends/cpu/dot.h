@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Vectors of bf16 pairs and their dot product, AVX512_BF16, for modules that are compiled for
+// AVX-512 without it: what uses them bears ATTEST_DOT or ATTEST_DOT_INLINE, and runs only where
+// HasDotProducts().
+#ifndef ATTEST_BACKENDS_CPU_DOT_H_
+#define ATTEST_BACKENDS_CPU_DOT_H_
+
+#include "simd.h"
+
+#if HWY_TARGET <= HWY_AVX3
+#include <immintrin.h>
+
+#define ATTEST_DOT __attribute__((target("avx512bf16")))
+#define ATTEST_DOT_INLINE ATTEST_DOT HWY_INLINE
+
+namespace attest::cpu {
+
+inline bool HasDotProducts() { return __builtin_cpu_supports("avx512bf16") != 0; }
+
+ATTEST_DOT_INLINE __m512bh LoadPairs(const void* from) {
+  return reinterpret_cast<__m512bh>(_mm512_loadu_si512(from));
+}
+
+// The first of each pair, and 0.
+ATTEST_DOT_INLINE __m512bh LoadFirsts(const void* from) {
+  return reinterpret_cast<__m512bh>(
+      _mm512_and_si512(_mm512_loadu_si512(from), _mm512_set1_epi32(0xffff)));
+}
+
+ATTEST_DOT_INLINE __m512bh BroadcastPair(const void* from) {
+  int pair;
+  __builtin_memcpy(&pair, from, sizeof(pair));
+  return reinterpret_cast<__m512bh>(_mm512_set1_epi32(pair));
+}
+
+// sum + a.first x b.first + a.second x b.second, lane by lane
+ATTEST_DOT_INLINE Vec DotAdd(Vec sum, __m512bh a, __m512bh b) {
+  return Vec{_mm512_dpbf16_ps(sum.raw, a, b)};
+}
+
+// Rounds 2 kLanes numbers, in order, to kLanes pairs.
+ATTEST_DOT_INLINE void StorePairs(Vec low, Vec high, void* to) {
+  _mm512_storeu_si512(to, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high.raw, low.raw)));
+}
+
+}  // namespace attest::cpu
+
+#endif
+#endif  // ATTEST_BACKENDS_CPU_DOT_H_

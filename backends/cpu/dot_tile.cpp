@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dot_tile.h"
+
+#include <array>
+#include <utility>
+
+#include "dot.h"
+#include "settle.h"
+
+#if HWY_TARGET <= HWY_AVX3
+
+namespace attest::cpu {
+namespace {
+
+// scores = q k^T for R rows and C vectors of keys; kDepth = 0: the depth of the tile.
+template <int kDepth, int R, int C>
+ATTEST_DOT_INLINE void Multiply(const DotTile& tile, Vec (&scores)[R][C]) {
+  const int pairs = ((kDepth != 0 ? kDepth : tile.depth) + 1) / 2;
+  const Bfloat16* HWY_RESTRICT q = tile.q_pairs;
+  const int64_t stride = tile.q_pairs_stride;
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) scores[i][j] = hn::Zero(kTag);
+#pragma GCC unroll 4
+  for (int c = 0; c < pairs; ++c) {
+    __m512bh k[C];
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) k[j] = LoadPairs(tile.key_pairs + c * kPanelKeys + j * kLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const __m512bh a = BroadcastPair(q + i * stride + 2 * c);
+#pragma GCC unroll 4
+      for (int j = 0; j < C; ++j) scores[i][j] = DotAdd(scores[i][j], a, k[j]);
+    }
+  }
+}
+
+template <int R, int C>
+HWY_INLINE void ScaleAndShift(const DotTile& tile, const float* shifts, Vec (&scores)[R][C]) {
+  const Vec factor = hn::Set(kTag, tile.factor);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+    const Vec shift = shifts == nullptr ? hn::Zero(kTag) : hn::Set(kTag, shifts[i]);
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) scores[i][j] = hn::MulAdd(scores[i][j], factor, shift);
+  }
+}
+
+// P of C vectors of keys, rounded, and added to the sums before that.
+template <int kDepth, int R, int C, bool kMasked>
+ATTEST_DOT_INLINE void ScoreGroup(const DotTile& tile) {
+  Vec scores[R][C];
+  Multiply<kDepth, R, C>(tile, scores);
+  ScaleAndShift<R, C>(tile, tile.shifts, scores);
+  Settle<R, C, kMasked>(tile, 0, scores);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+    float* HWY_RESTRICT row_sum = tile.sums + i * kLanes;
+    Vec sum = hn::Load(kTag, row_sum);
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) {
+      scores[i][j] = Exp2(scores[i][j]);
+      sum = hn::Add(sum, scores[i][j]);
+    }
+    hn::Store(sum, kTag, row_sum);
+#pragma GCC unroll 2
+    for (int j = 0; j < C; j += 2)
+      StorePairs(scores[i][j], j + 1 < C ? scores[i][j + 1] : hn::Zero(kTag),
+                 tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
+  }
+}
+
+// The same through memory, where softcap or a mask changes the scores.
+template <int R>
+ATTEST_DOT_INLINE void RuledGroup(const DotTile& tile) {
+  Vec scores[R][kVectors];
+  Multiply<0, R, kVectors>(tile, scores);
+  ScaleAndShift<R, kVectors>(tile, nullptr, scores);
+  Store<R, kVectors>(scores, tile.p);
+  SoftmaxRows(tile, kPanelKeys);
+  for (int i = 0; i < R; ++i)
+    for (int j = 0; j < kVectors; j += 2) {
+      const float* p = tile.p + i * kPanelKeys + j * kLanes;
+      StorePairs(hn::Load(kTag, p), hn::Load(kTag, p + kLanes),
+                 tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
+    }
+}
+
+template <int R, int C>
+ATTEST_DOT_INLINE void MaskedGroup(const DotTile& tile, int vectors) {
+  if constexpr (C > 1)
+    if (vectors < C) return MaskedGroup<R, C - 1>(tile, vectors);
+  ScoreGroup<0, R, C, true>(tile);
+}
+
+template <int kDepth, int R>
+ATTEST_DOT void Scores(const DotTile& tile) {
+  if (tile.rules != nullptr)
+    RuledGroup<R>(tile);
+  else if (tile.masked)
+    MaskedGroup<R, kVectors>(tile, (tile.key_count + kLanes - 1) / kLanes);
+  else
+    ScoreGroup<kDepth, R, kVectors, false>(tile);
+}
+
+// sums += P V of one pair of keys; kHalf: of its first key only, whatever V holds in the other.
+template <int R, int C, bool kHalf>
+ATTEST_DOT_INLINE void AddPair(const Pair* values, const Pair* p, Vec (&sums)[R][C]) {
+  __m512bh v[C];
+#pragma GCC unroll 4
+  for (int j = 0; j < C; ++j)
+    v[j] = kHalf ? LoadFirsts(values + j * kLanes) : LoadPairs(values + j * kLanes);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+    const __m512bh weight = BroadcastPair(p + i * kPanelKeys / 2);
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) sums[i][j] = DotAdd(sums[i][j], weight, v[j]);
+  }
+}
+
+// out (+)= P V for R rows and C vectors of columns from `column` on.
+template <int R, int C>
+ATTEST_DOT_INLINE void OutTile(const DotTile& tile, int column, const float* factors) {
+  const Pair* HWY_RESTRICT values = tile.value_pairs + column;
+  float* HWY_RESTRICT out = tile.out + column;
+  const int64_t width = tile.value_width, out_stride = tile.out_stride;
+  Vec sums[R][C];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j)
+      sums[i][j] = tile.first ? hn::Zero(kTag) : hn::Load(kTag, out + i * out_stride + j * kLanes);
+  const int pairs = tile.key_count / 2;
+#pragma GCC unroll 4
+  for (int pair = 0; pair < pairs; ++pair)
+    AddPair<R, C, false>(values + pair * width, tile.p_pairs + pair, sums);
+  if (tile.key_count % 2 != 0)
+    AddPair<R, C, true>(values + pairs * width, tile.p_pairs + pairs, sums);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) {
+      const Vec o = tile.last ? hn::Mul(sums[i][j], hn::Set(kTag, factors[i])) : sums[i][j];
+      hn::Store(o, kTag, out + i * out_stride + j * kLanes);
+    }
+}
+
+template <int R, int C>
+ATTEST_DOT_INLINE void OutColumns(const DotTile& tile, int column, int vectors,
+                                  const float* factors) {
+  if constexpr (C > 1)
+    if (vectors < C) return OutColumns<R, C - 1>(tile, column, vectors, factors);
+  OutTile<R, C>(tile, column, factors);
+}
+
+// out += P V, divided by the sums in the last panel; 0 for a row that saw no key.
+template <int R>
+ATTEST_DOT void Output(const DotTile& tile) {
+  float factors[R];
+  SetFactors<R>(tile, factors);
+  for (int column = 0, left = VectorsOf(tile.value_size); left > 0;) {
+    const int vectors = EvenPart(left);
+    OutColumns<R, kVectors>(tile, column, vectors, factors);
+    column += vectors * kLanes;
+    left -= vectors;
+  }
+}
+
+template <int kDepth, int R>
+ATTEST_DOT void Compute(const DotTile& tile) {
+  Scores<kDepth, R>(tile);
+  Output<R>(tile);
+}
+
+using Kernel = void (*)(const DotTile&);
+
+template <int... kFewer>
+Kernel FewerRows(int rows, std::integer_sequence<int, kFewer...>) {
+  constexpr std::array<Kernel, sizeof...(kFewer)> kernels = {&Compute<0, kFewer + 1>...};
+  return kernels[static_cast<size_t>(rows - 1)];
+}
+
+}  // namespace
+
+void ComputeTile(const DotTile& tile) {
+  if (tile.rows < kRows)
+    FewerRows(tile.rows, std::make_integer_sequence<int, kRows - 1>())(tile);
+  else if (tile.depth == 64)
+    Compute<64, kRows>(tile);
+  else if (tile.depth == 128)
+    Compute<128, kRows>(tile);
+  else
+    Compute<0, kRows>(tile);
+}
+
+}  // namespace attest::cpu
+
+#else
+
+void attest::cpu::ComputeTile(const DotTile&) {}  // never called: DotProductsPay() is false
+
+#endif
