@@ -84,8 +84,9 @@ void AddMeasuring(CLI::App& parser, RunOptions& options) {
       ->capture_default_str()
       ->check(kSeconds);
   Add(parser, kMeasuring, "--threads", options.threads,
-      "threads of host backends; default: the CPUs it may use")
-      ->check(kCount);
+      "threads of host backends; default: the CPUs it may use. Several, 1,2 or 1-8*2: with the "
+      "fewer ones, too, in the same rounds, as BACKEND-1t, to report how each scales")
+      ->join(',');
   Add(parser, kMeasuring, "--timeout", options.timeout_seconds, "seconds until a call is given up")
       ->capture_default_str()
       ->check(kSeconds);

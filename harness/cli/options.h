@@ -20,11 +20,11 @@ struct RunOptions {
   std::string out, summary, config, from_report, shard;
   std::string baseline = "eigen:unfused";
   std::string cache = "warm", isa, color = "auto";
-  std::string tune;    // "kept", "missing" or "never"; empty = what the environment says
-  std::string checks;  // "quick" or "all"; empty = quick where it is measured, else all
+  std::string threads;  // "2" or "1,2"; empty = as many as this process may run on
+  std::string tune;     // "kept", "missing" or "never"; empty = what the environment says
+  std::string checks;   // "quick" or "all"; empty = quick where it is measured, else all
   uint64_t seed = 1;
   int rounds = 12;
-  int threads = 0;  // 0 = as many as this process may run on
   double min_time_seconds = 0.03, timeout_seconds = 60, max_cell_seconds = 4;
   double shrink_seconds = 2;
   bool quiet = false, list_cells = false, resume = false, compare_rules = false, redact = false;

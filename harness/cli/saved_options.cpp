@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "harness/core/threads.h"
 #include "harness/core/words.h"
 #include "harness/report/files.h"
 #include "harness/report/json.h"
@@ -27,6 +28,11 @@ SavedOptions ReadConfig(const std::string& path) {
   return saved;
 }
 
+std::string ThreadsOf(const report::Policy& policy) {
+  return ThreadsText({static_cast<unsigned>(policy.threads),
+                      {policy.fewer_threads.begin(), policy.fewer_threads.end()}});
+}
+
 SavedOptions ReadPolicy(const std::string& path) {
   report::Policy policy;
   try {
@@ -42,7 +48,7 @@ SavedOptions ReadPolicy(const std::string& path) {
                         {"seed", {std::to_string(policy.seed)}},
                         {"rounds", {std::to_string(policy.rounds)}},
                         {"min-time", {fmt::format("{}", policy.min_time_seconds)}},
-                        {"threads", {std::to_string(policy.threads)}},
+                        {"threads", {ThreadsOf(policy)}},
                         {"timeout", {fmt::format("{}", policy.timeout_seconds)}},
                         {"max-cell-seconds", {fmt::format("{}", policy.max_cell_seconds)}},
                         {"shrink-seconds", {fmt::format("{}", policy.shrink_seconds)}},

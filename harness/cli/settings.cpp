@@ -5,7 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -13,18 +13,18 @@
 #include "harness/core/memory.h"
 #include "harness/core/shard.h"
 #include "harness/core/suites.h"
+#include "harness/core/threads.h"
 #include "harness/judge/cell_data.h"
 #include "harness/judge/contender.h"
 
 namespace attest::cli {
 namespace {
 
-// Workers inherit it; without the option it stays as the user has set it.
-void SetTuning(const std::string& tune) {
-  constexpr const char* kVariable = "ATTEST_TUNE";
-  if (tune == "kept") unsetenv(kVariable);
-  if (tune == "missing") setenv(kVariable, "1", 1);
-  if (tune == "never") setenv(kVariable, "0", 1);
+// Of workers; without the option it stays as the user has set it.
+judge::Environment TuningOf(const std::string& tune) {
+  if (tune.empty()) return {};
+  if (tune == "kept") return {{"ATTEST_TUNE", std::nullopt}};
+  return {{"ATTEST_TUNE", tune == "missing" ? "1" : "0"}};
 }
 
 }  // namespace
@@ -45,7 +45,6 @@ std::vector<Cell> CellsOf(const RunOptions& options) {
 }
 
 judge::Settings SettingsOf(const RunOptions& options, bool measure) {
-  SetTuning(options.tune);
   judge::Settings settings;
   settings.worker_path = WorkerPath();
   settings.plugins = FindPlugins(PluginDirectories(options.backend_paths), options.isa);
@@ -53,8 +52,10 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.with_peers = FindSuite(options.suite).with_peers;
   settings.cells = CellsOf(options);
   settings.seed = options.seed;
-  settings.threads = options.threads > 0 ? static_cast<unsigned>(options.threads) : AllowedCpus();
-  settings.fixed_threads = options.threads > 0;
+  const ThreadCounts threads = ParseThreads(options.threads, AllowedCpus());
+  settings.threads = threads.most;
+  settings.fewer_threads = threads.fewer;
+  settings.fixed_threads = !options.threads.empty();
   settings.backend_paths = options.backend_paths;
   settings.shrink_seconds = options.shrink_seconds;
   settings.rounds = options.rounds;
@@ -64,6 +65,7 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.measure = measure;
   settings.all_checks = options.checks.empty() ? !measure : options.checks == "all";
   settings.cache_directory = CacheDirectory();
+  settings.environment = TuningOf(options.tune);
   settings.cold_cache = options.cache == "cold";
   settings.compare_rules = options.compare_rules;
   return settings;
@@ -83,6 +85,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
   policy.rounds = settings.rounds;
   policy.min_time_seconds = settings.min_time_seconds;
   policy.threads = static_cast<int>(settings.threads);
+  policy.fewer_threads.assign(settings.fewer_threads.begin(), settings.fewer_threads.end());
   if (const auto data = options.axes.find("data");
       data != options.axes.end() && !data->second.empty())
     policy.data = data->second;

@@ -20,7 +20,6 @@ unsigned AllowedCpus();
 std::vector<Cell> CellsOf(const RunOptions& options);
 
 // Throws std::invalid_argument for a missing directory or an unknown ISA level.
-// Sets ATTEST_TUNE where --tune is given: workers inherit it.
 judge::Settings SettingsOf(const RunOptions& options, bool measure);
 
 report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settings);

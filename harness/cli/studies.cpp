@@ -20,7 +20,9 @@ std::vector<report::Study> RunStudies(const RunOptions& options, const judge::Se
   if (!options.suite.starts_with(kPrefix) || !GivenAxes(options).empty() || !options.shard.empty())
     return studies;
   const std::string name = options.suite.substr(kPrefix.size());
-  judge::Field field = judge::Assemble(settings, {});
+  judge::Settings once = settings;  // figures do not depend on threads
+  once.fewer_threads.clear();
+  judge::Field field = judge::Assemble(once, {});
   for (judge::Contender& contender : field.contenders) {
     report::Study study = explain::RunStudy(name, contender, options.seed, settings.threads);
     if (!study.sentence.empty()) studies.push_back(std::move(study));  // the table says why not

@@ -18,6 +18,7 @@
 #include "harness/report/format.h"
 #include "harness/report/redact.h"
 #include "harness/report/rows.h"
+#include "harness/report/scaling.h"
 #include "harness/report/table.h"
 #include "harness/vectors/attention_case.h"
 #include "harness/vectors/file_check.h"
@@ -127,9 +128,11 @@ class VectorRun {
         result.verdict = report::Verdict::kError;
         result.reason = fmt::format("{}: {}", finding.check, finding.detail);
       }
-      if (report::IsFailure(result.verdict))
-        result.reproduce = fmt::format("attest verify --vectors {} --backend {}", read.files.folder,
-                                       report::LabelOf(result));
+      if (!report::IsFailure(result.verdict)) continue;
+      result.reproduce = fmt::format("attest verify --vectors {} --backend {}", read.files.folder,
+                                     report::LabelOfAnyThreads(result));
+      if (const unsigned fewer = report::FewerThreads(result))
+        result.reproduce += fmt::format(" --threads {}", fewer);
     }
   }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "harness/core/threads.h"
 #include "harness/core/words.h"
 #include "reference/oracle.h"
 
@@ -32,7 +33,8 @@ Pattern ParsePattern(std::string text) {
 }
 
 bool Matches(const Pattern& pattern, const Contender& contender) {
-  return MatchesGlob(pattern.backend, contender.backend) &&
+  // A backend's pattern means it with any number of threads.
+  return MatchesGlob(pattern.backend, SplitThreads(contender.backend).backend) &&
          MatchesGlob(pattern.variant, contender.variant) &&
          MatchesGlob(pattern.device, std::to_string(contender.host->device()));
 }
@@ -91,19 +93,37 @@ std::string BadContract(const protocol::LoadReply& reply) {
   return "";
 }
 
+void AddVariants(const protocol::LoadReply& reply, const std::string& name,
+                 const std::shared_ptr<Host>& host, std::vector<Contender>& contenders) {
+  for (uint32_t i = 0; i < reply.variants.size(); ++i) {
+    const protocol::VariantReply& variant = reply.variants[i];
+    contenders.push_back({name, variant.name, ResultLabel(name, variant.name, host->device()),
+                          reply.devices[host->device()].kind, variant.expected_implementations, i,
+                          host, variant.contracts});
+  }
+}
+
 void AddContenders(const Settings& settings, const PluginFile& file,
                    const protocol::LoadReply& reply, const std::shared_ptr<Host>& first,
                    std::vector<Contender>& contenders) {
   for (uint32_t device = 0; device < reply.devices.size(); ++device) {
-    const auto host = device == 0 ? first : std::make_shared<Host>(settings, file.path, device);
-    for (uint32_t i = 0; i < reply.variants.size(); ++i) {
-      const protocol::VariantReply& variant = reply.variants[i];
-      contenders.push_back({reply.backend, variant.name,
-                            ResultLabel(reply.backend, variant.name, device),
-                            reply.devices[device].kind, variant.expected_implementations, i, host,
-                            variant.contracts});
-    }
+    const auto host = [&](unsigned threads) {
+      return std::make_shared<Host>(settings, file.path, device, threads);
+    };
+    AddVariants(reply, reply.backend, device == 0 ? first : host(settings.threads), contenders);
+    if (reply.devices[device].kind != "cpu") continue;
+    for (const unsigned fewer : settings.fewer_threads)
+      AddVariants(reply, NameWithThreads(reply.backend, fewer), host(fewer), contenders);
   }
+}
+
+// Why a backend cannot have its name; "" = it can.
+std::string BadName(const std::string& name, std::set<std::string>& names) {
+  if (SplitThreads(name).fewer != 0)
+    return fmt::format("'{}' means {} with {} threads: choose another label", name,
+                       SplitThreads(name).backend, SplitThreads(name).fewer);
+  if (!names.insert(name).second) return fmt::format("a second plugin calls itself '{}'", name);
+  return "";
 }
 
 // One row; contenders only where it loaded.
@@ -114,7 +134,7 @@ report::Backend LoadBackend(const Settings& settings, const PluginFile& file,
   backend.path = file.path;
   backend.reason = file.reject;
   if (!file.reject.empty()) return backend;
-  const auto host = std::make_shared<Host>(settings, file.path, 0);
+  const auto host = std::make_shared<Host>(settings, file.path, 0, settings.threads);
   try {
     const protocol::Reply& reply = host->Load();
     backend.reason = reply.message;
@@ -123,8 +143,7 @@ report::Backend LoadBackend(const Settings& settings, const PluginFile& file,
     auto body = std::get<protocol::LoadReply>(reply.body);
     if (!file.label.empty()) body.backend += "-" + file.label;
     backend.reason = BadContract(body);
-    if (backend.reason.empty() && !names.insert(body.backend).second)
-      backend.reason = fmt::format("a second plugin calls itself '{}'", body.backend);
+    if (backend.reason.empty()) backend.reason = BadName(body.backend, names);
     if (!backend.reason.empty()) return backend;
     Describe(body, backend);
     AddContenders(settings, file, body, host, contenders);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "harness/judge/ceilings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -32,11 +34,15 @@ std::string DeviceLabel(const Contender& contender) {
   return ResultLabel(contender.backend, "", contender.host->device());
 }
 
+std::string CpuCeilingName(const Settings& settings, unsigned threads) {
+  return threads == settings.threads ? "cpu" : fmt::format("cpu/{}t", threads);
+}
+
 std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const std::string& name,
-                                                 uint64_t footprint_bytes) {
+                                                 unsigned threads, uint64_t footprint_bytes) {
   try {
     WorkerProcess worker(settings.worker_path);
-    if (worker.Ask(protocol::Load{"", settings.threads, 0, ""}, kTimeoutSeconds).status != "ok")
+    if (worker.Ask(protocol::Load{"", threads, 0, ""}, kTimeoutSeconds).status != "ok")
       return std::nullopt;
     return CeilingFrom(name, worker.Ask(protocol::Ceilings{footprint_bytes}, kTimeoutSeconds),
                        footprint_bytes);
@@ -48,7 +54,8 @@ std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const
 void RaiseCpuCeilings(const Settings& settings, std::vector<report::Ceiling>& ceilings) {
   for (report::Ceiling& known : ceilings) {
     if (known.name != "cpu" && known.name.rfind("cpu/", 0) != 0) continue;
-    const auto again = MeasureCpuCeiling(settings, known.name, known.footprint_bytes);
+    const auto threads = static_cast<unsigned>(known.threads);
+    const auto again = MeasureCpuCeiling(settings, known.name, threads, known.footprint_bytes);
     if (!again) continue;
     for (const auto figure : {&report::Ceiling::f32_fma_flops, &report::Ceiling::bf16_dot_flops,
                               &report::Ceiling::read_bytes_per_second})
@@ -58,7 +65,12 @@ void RaiseCpuCeilings(const Settings& settings, std::vector<report::Ceiling>& ce
 
 std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& field) {
   std::vector<report::Ceiling> ceilings;
-  if (auto cpu = MeasureCpuCeiling(settings, "cpu", kFootprintBytes)) ceilings.push_back(*cpu);
+  std::vector<unsigned> counts = {settings.threads};
+  counts.insert(counts.end(), settings.fewer_threads.begin(), settings.fewer_threads.end());
+  for (const unsigned threads : counts)
+    if (auto cpu = MeasureCpuCeiling(settings, CpuCeilingName(settings, threads), threads,
+                                     kFootprintBytes))
+      ceilings.push_back(*cpu);
   std::set<std::string> asked;
   for (Contender& contender : field.contenders) {
     const std::string label = DeviceLabel(contender);

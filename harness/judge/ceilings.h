@@ -15,9 +15,13 @@ namespace attest::judge {
 // "opencl@1": how a device's ceiling is named.
 std::string DeviceLabel(const Contender& contender);
 
-// The CPU's ceilings with reads over `footprint_bytes`; absent where they cannot be measured.
+// "cpu"; "cpu/1t" with 1 thread, fewer than the run's.
+std::string CpuCeilingName(const Settings& settings, unsigned threads);
+
+// The CPU's ceilings with so many threads and reads over `footprint_bytes`; absent where they
+// cannot be measured.
 std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const std::string& name,
-                                                 uint64_t footprint_bytes);
+                                                 unsigned threads, uint64_t footprint_bytes);
 
 // Measures those of the CPU once more and keeps the better figure of each: whatever else ran
 // meanwhile can only have lowered it.

@@ -31,11 +31,11 @@ protocol::Reply Host::AskAwake(const protocol::Request& request, std::span<const
 // started costs its own results only.
 void Host::Start() {
   if (!IsWorkerProgram(path_)) {
-    process_ = std::make_unique<WorkerProcess>(settings_.worker_path);
+    process_ = std::make_unique<WorkerProcess>(settings_.worker_path, settings_.environment);
     return;
   }
   try {
-    process_ = std::make_unique<WorkerProcess>(path_);
+    process_ = std::make_unique<WorkerProcess>(path_, settings_.environment);
   } catch (const std::runtime_error& error) {
     throw WorkerLost(report::Verdict::kError, error.what());
   }
@@ -45,8 +45,7 @@ const protocol::Reply& Host::Load() {
   if (process_ != nullptr) return loaded_;
   Start();
   ++generation_;
-  loaded_ =
-      AskAwake(protocol::Load{path_, settings_.threads, device_, settings_.cache_directory}, {});
+  loaded_ = AskAwake(protocol::Load{path_, threads_, device_, settings_.cache_directory}, {});
   return loaded_;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One plugin on one device, in a worker that is started, loaded and given the cell's tensors when
-// it is needed, and started again after it died: a backend that crashes costs its own result only.
+// One plugin on one device, with a number of threads, in a worker that is started, loaded and given
+// the cell's tensors when it is needed, and started again after it died: a backend that crashes
+// costs its own result only.
 #ifndef ATTEST_HARNESS_JUDGE_HOST_H_
 #define ATTEST_HARNESS_JUDGE_HOST_H_
 
@@ -18,8 +19,8 @@ namespace attest::judge {
 
 class Host {
  public:
-  Host(const Settings& settings, std::string plugin_path, uint32_t device)
-      : settings_(settings), path_(std::move(plugin_path)), device_(device) {}
+  Host(const Settings& settings, std::string plugin_path, uint32_t device, unsigned threads)
+      : settings_(settings), path_(std::move(plugin_path)), device_(device), threads_(threads) {}
 
   // Starts a worker and loads the plugin where that has not happened. The reply's status may be
   // anything. Throws WorkerLost.
@@ -44,6 +45,7 @@ class Host {
   // Changes with every new worker: plans of an older one are gone.
   uint64_t generation() const { return generation_; }
   uint32_t device() const { return device_; }
+  unsigned threads() const { return threads_; }
   const std::string& plugin_path() const { return path_; }
 
  private:
@@ -53,6 +55,7 @@ class Host {
   const Settings& settings_;
   std::string path_;
   uint32_t device_;
+  unsigned threads_;
   std::unique_ptr<WorkerProcess> process_;
   protocol::Reply loaded_;
   uint64_t generation_ = 0;

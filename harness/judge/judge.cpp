@@ -19,6 +19,7 @@
 #include "harness/judge/reproduce.h"
 #include "harness/judge/rounds.h"
 #include "harness/judge/smallest.h"
+#include "harness/report/scaling.h"
 #include "harness/report/statistics.h"
 
 namespace attest::judge {
@@ -97,9 +98,13 @@ class Sweep {
       entry.result.backend = contender.backend;
       entry.result.variant = contender.variant;
       entry.result.device = contender.host->device();
+      if (contender.device_kind == "cpu")
+        entry.result.threads = static_cast<int>(contender.host->threads());
       if (contender.ContractFor(cell.problem.dtype) == nullptr)
         Conclude(entry, report::Verdict::kUnsupported,
                  fmt::format("{} has no {}", contender.label, DtypeName(cell.problem.dtype)));
+      else if (!contender.ignores_threads.empty())
+        Conclude(entry, report::Verdict::kUnsupported, contender.ignores_threads);
       entries.push_back(std::move(entry));
     }
     return entries;
@@ -149,6 +154,7 @@ class Sweep {
           "not enough memory for the reference: choose smaller sizes or a smaller oracle budget");
     }
     for (Entry& entry : entries) record.results.push_back(Conclusion(record, entry));
+    report::NoteScaling(record.results);
     record.agreement = DescribeAgreement(record.results, alike);
     return record;
   }
@@ -257,15 +263,18 @@ class Sweep {
 
   const report::Ceiling* CeilingOf(const report::CellRecord& record, const Entry& entry) {
     const bool cpu = entry.contender->device_kind == "cpu";
-    const report::Ceiling* found = FindCeiling(cpu ? "cpu" : DeviceLabel(*entry.contender));
+    const unsigned threads = entry.contender->host->threads();
+    const std::string device =
+        cpu ? CpuCeilingName(settings_, threads) : DeviceLabel(*entry.contender);
+    const report::Ceiling* found = FindCeiling(device);
     if (!cpu || found == nullptr || settings_.cold_cache || !report::MemoryBound(record, found))
       return found;
     // What is read again and again from a cache is held against reads from that cache.
     const auto footprint = static_cast<uint64_t>(record.bytes_min);
     if (footprint >= found->footprint_bytes) return found;
-    const std::string name = fmt::format("cpu/{}-bytes", footprint);
+    const std::string name = fmt::format("{}/{}-bytes", device, footprint);
     if (FindCeiling(name) == nullptr)
-      if (auto ceiling = MeasureCpuCeiling(settings_, name, footprint))
+      if (auto ceiling = MeasureCpuCeiling(settings_, name, threads, footprint))
         outcome_.ceilings.push_back(*ceiling);
     return FindCeiling(name);
   }

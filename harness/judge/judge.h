@@ -13,6 +13,7 @@
 #include "harness/core/cell.h"
 #include "harness/core/given.h"
 #include "harness/core/plugins.h"
+#include "harness/judge/environment.h"
 #include "harness/report/model.h"
 
 namespace attest::judge {
@@ -27,7 +28,8 @@ struct Settings {
   std::vector<Given> given;  // one for each cell, in place of its data kind; or none at all
   uint64_t seed = 1;
   unsigned threads = 1;
-  bool fixed_threads = false;  // somebody asked for that many
+  std::vector<unsigned> fewer_threads;  // that host backends are started with, too
+  bool fixed_threads = false;           // somebody asked for that many
   int rounds = 12;
   double min_time_seconds = 0.03;
   double timeout_seconds = 60;
@@ -41,6 +43,7 @@ struct Settings {
   double shrink_seconds = 0;  // for a smaller problem of a failed result, after the sweep; 0 = none
   std::vector<std::string> backend_paths;  // folders of plugins that a command must name
   std::string cache_directory;             // for compiled programs; empty = none
+  Environment environment;                 // of the workers, beside the judge's own
 };
 
 // Where the sweep stands; called from Run's own thread between steps.

@@ -9,6 +9,8 @@
 #include <cmath>
 #include <filesystem>
 
+#include "harness/core/threads.h"
+
 namespace attest::judge {
 namespace {
 
@@ -69,7 +71,8 @@ std::string PathOption(const Settings& settings, const Contender& contender) {
     const PluginDirectory directory = ParsePluginDirectory(given);
     if (fs::weakly_canonical(directory.path) != fs::weakly_canonical(folder)) continue;
     const bool labelled = !directory.label.empty();
-    if (labelled && !contender.backend.ends_with("-" + directory.label)) continue;
+    const std::string backend = SplitThreads(contender.backend).backend;
+    if (labelled && !backend.ends_with("-" + directory.label)) continue;
     if (labelled || option.empty()) option = fmt::format(" --backend-path {}", Quoted(given));
   }
   return option;
@@ -93,10 +96,12 @@ std::string ReproduceCommand(const Settings& settings, const Contender& contende
   std::string text = fmt::format(
       "attest {}{} --backend {} --seq {} --kv-len {} --heads {} --head-size {}{} "
       "--seed {}",
-      FailedInARound(result) ? "run" : "verify", PathOption(settings, contender), contender.label,
+      FailedInARound(result) ? "run" : "verify", PathOption(settings, contender),
+      ResultLabel(SplitThreads(contender.backend).backend, contender.variant,
+                  contender.host->device()),
       p.q_sequence_length, p.kv_sequence_length, p.q_num_heads, p.head_size, Options(cell),
       cell.seed);
-  if (settings.fixed_threads) text += fmt::format(" --threads {}", settings.threads);
+  if (settings.fixed_threads) text += fmt::format(" --threads {}", contender.host->threads());
   if (result.verdict == report::Verdict::kTimeout)
     text += fmt::format(" --timeout {}", settings.timeout_seconds);
   return text;

@@ -20,6 +20,8 @@ constexpr int kCheckedCalls = 3;
 constexpr uint64_t kMostIterations = 1000000;
 // Before each cold call a gigabyte is read, which takes far longer than the call.
 constexpr uint64_t kMostColdIterations = 4;
+// More than the CPU time between calls, less than one more thread can use.
+constexpr double kCpusToSpare = 0.5;
 
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -133,6 +135,14 @@ std::string PredictTooSlow(const Settings& settings, const Contender& contender,
       total, checked, rounds, call, settings.max_cell_seconds);
 }
 
+std::string IgnoresThreads(const Settings& settings, unsigned threads,
+                           const report::Timing& timing) {
+  const bool keeps = timing.cpus_used.value_or(0) <= threads + kCpusToSpare;
+  if (threads >= settings.threads || keeps) return "";
+  return fmt::format("it was given {} of {} threads and kept {:.1f} CPUs busy", threads,
+                     settings.threads, *timing.cpus_used);
+}
+
 double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,
                      std::vector<Entry>& entries) {
   double checking = 0;
@@ -152,8 +162,13 @@ double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellDat
       });
     }
   }
-  for (Entry& entry : entries)
-    if (entry.alive && entry.result.timing) report::Summarize(*entry.result.timing);
+  for (Entry& entry : entries) {
+    if (!entry.alive || !entry.result.timing) continue;
+    report::Summarize(*entry.result.timing);
+    std::string& ignores = entry.contender->ignores_threads;
+    ignores = IgnoresThreads(settings, entry.contender->host->threads(), *entry.result.timing);
+    if (!ignores.empty()) Conclude(entry, report::Verdict::kUnsupported, ignores);
+  }
   return checking;
 }
 

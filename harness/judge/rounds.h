@@ -26,8 +26,14 @@ std::string PredictTooSlow(const Settings& settings, const Contender& contender,
 // Whether its calls are so slow, at the last cell's rate, that it gets few rounds of one call each.
 bool HasFewRounds(const Settings& settings, const Contender& contender, const CellData& data);
 
+// Fewer threads than the run's that use more CPUs say nothing of scaling (a driver may choose for
+// itself): the sentence that says so; "" = they keep to what they were given.
+std::string IgnoresThreads(const Settings& settings, unsigned threads,
+                           const report::Timing& timing);
+
 // Measures all live entries; returns the seconds spent on checking, which are no part of measuring.
-// Entries whose timed output is wrong or whose worker dies are concluded without a time.
+// Entries whose timed output is wrong, whose worker dies or that ignore their threads are concluded
+// without a time.
 double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,
                      std::vector<Entry>& entries);
 

@@ -56,8 +56,9 @@ class Alone {
  public:
   Alone(const Settings& settings, const Contender& contender)
       : settings_(settings), contender_(contender) {
+    const Host& host = *contender.host;
     contender_.host =
-        std::make_shared<Host>(settings, contender.host->plugin_path(), contender.host->device());
+        std::make_shared<Host>(settings, host.plugin_path(), host.device(), host.threads());
   }
 
   // As `attest verify` judges it; an error where that is not possible.

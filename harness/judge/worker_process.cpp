@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstring>
 #include <system_error>
+#include <vector>
 
 extern char** environ;
 
@@ -35,7 +36,8 @@ struct FileActions {
 // first.
 int Above(int fd, int floor) { return fcntl(fd, F_DUPFD_CLOEXEC, floor); }
 
-pid_t Spawn(const std::string& executable, int socket, int control, int log) {
+pid_t Spawn(const std::string& executable, const Environment& changes, int socket, int control,
+            int log) {
   Descriptor high_socket(Above(socket, 10)), high_control(Above(control, 10)),
       high_log(Above(log, 10));
   FileActions files;
@@ -49,7 +51,12 @@ pid_t Spawn(const std::string& executable, int socket, int control, int log) {
   char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
                   arguments[3].data(), arguments[4].data(), nullptr};
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, executable.c_str(), &files.actions, nullptr, argv, environ);
+  std::vector<std::string> variables = Changed(environ, changes);
+  std::vector<char*> pointers;
+  for (std::string& variable : variables) pointers.push_back(variable.data());
+  pointers.push_back(nullptr);
+  const int error =
+      posix_spawn(&pid, executable.c_str(), &files.actions, nullptr, argv, pointers.data());
   if (error != 0)
     throw std::runtime_error(
         fmt::format("cannot start the worker {}: {}", executable, std::strerror(error)));
@@ -63,7 +70,7 @@ std::string SignalName(int signal) {
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(const std::string& executable) {
+WorkerProcess::WorkerProcess(const std::string& executable, const Environment& changes) {
   auto [mine, theirs] = protocol::Channel::Pair();
   channel_ = std::make_unique<protocol::Channel>(std::move(mine));
   control_ = std::make_unique<Buffer>(sizeof(protocol::ControlPage));
@@ -73,7 +80,7 @@ WorkerProcess::WorkerProcess(const std::string& executable) {
   log_ = Descriptor(pipe_ends[0]);
   Descriptor log_writer(pipe_ends[1]);
   fcntl(log_writer.get(), F_SETFL, 0);  // the worker's prints block rather than fail
-  pid_ = Spawn(executable, theirs.fd(), control_->shareable(), log_writer.get());
+  pid_ = Spawn(executable, changes, theirs.fd(), control_->shareable(), log_writer.get());
 }
 
 WorkerProcess::~WorkerProcess() {

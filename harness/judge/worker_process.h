@@ -13,6 +13,7 @@
 #include <string>
 
 #include "harness/core/buffer.h"
+#include "harness/judge/environment.h"
 #include "harness/report/model.h"
 #include "harness/worker/channel.h"
 #include "harness/worker/protocol.h"
@@ -29,8 +30,9 @@ struct WorkerLost : std::runtime_error {
 
 class WorkerProcess {
  public:
-  // Starts `executable`. Throws std::runtime_error with the path where that is impossible.
-  explicit WorkerProcess(const std::string& executable);
+  // Starts `executable` with the judge's environment, changed so. Throws std::runtime_error with
+  // the path where that is impossible.
+  explicit WorkerProcess(const std::string& executable, const Environment& changes = {});
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
   ~WorkerProcess();  // SIGKILL: libraries catch the others

@@ -82,8 +82,8 @@ constexpr auto FieldsOf(const Policy*) {
       Optional("require", &Policy::require), Optional("baseline", &Policy::baseline),
       Required("seed", &Policy::seed), Optional("rounds", &Policy::rounds),
       Optional("min_time_seconds", &Policy::min_time_seconds),
-      Optional("threads", &Policy::threads), Optional("data", &Policy::data),
-      Optional("timeout_seconds", &Policy::timeout_seconds),
+      Optional("threads", &Policy::threads), Optional("fewer_threads", &Policy::fewer_threads),
+      Optional("data", &Policy::data), Optional("timeout_seconds", &Policy::timeout_seconds),
       Optional("max_cell_seconds", &Policy::max_cell_seconds),
       Optional("oracle_budget", &Policy::oracle_budget), Optional("cache", &Policy::cache),
       Optional("isa", &Policy::isa), Optional("tune", &Policy::tune),
@@ -161,6 +161,7 @@ constexpr auto FieldsOf(const Timing*) {
       Optional("p20_seconds", &Timing::p20_seconds), Optional("p80_seconds", &Timing::p80_seconds),
       Optional("min_seconds", &Timing::min_seconds), Optional("spread", &Timing::spread),
       Optional("drift", &Timing::drift), Optional("outliers", &Timing::outliers),
+      Optional("cpus_used", &Timing::cpus_used),
       Optional("voluntary_switches", &Timing::voluntary_switches),
       Optional("involuntary_switches", &Timing::involuntary_switches),
       Optional("noisy", &Timing::noisy), Optional("noise_reason", &Timing::noise_reason));
@@ -171,6 +172,12 @@ constexpr auto FieldsOf(const Rates*) {
                     Optional("fraction_of_ceiling", &Rates::fraction_of_ceiling),
                     Optional("ceiling", &Rates::ceiling));
 }
+constexpr auto FieldsOf(const Scaling*) {
+  return std::tuple(Required("from_threads", &Scaling::from_threads),
+                    Required("ratio", &Scaling::ratio), Optional("low", &Scaling::low),
+                    Optional("high", &Scaling::high), Optional("efficiency", &Scaling::efficiency),
+                    Optional("rounds", &Scaling::rounds));
+}
 constexpr auto FieldsOf(const Smallest*) {
   return std::tuple(Required("cell", &Smallest::cell), Optional("reason", &Smallest::reason),
                     Optional("minimal", &Smallest::minimal), Optional("tries", &Smallest::tries),
@@ -179,12 +186,13 @@ constexpr auto FieldsOf(const Smallest*) {
 constexpr auto FieldsOf(const Result*) {
   return std::tuple(
       Required("backend", &Result::backend), Required("variant", &Result::variant),
-      Optional("device", &Result::device), Optional("implementation", &Result::implementation),
-      Required("verdict", &Result::verdict), Optional("reason", &Result::reason),
-      Optional("reproduce", &Result::reproduce),
+      Optional("device", &Result::device), Optional("threads", &Result::threads),
+      Optional("implementation", &Result::implementation), Required("verdict", &Result::verdict),
+      Optional("reason", &Result::reason), Optional("reproduce", &Result::reproduce),
       Optional("reproduce_original", &Result::reproduce_original),
       Optional("smallest", &Result::smallest), Optional("verification", &Result::verification),
       Optional("timing", &Result::timing), Optional("rates", &Result::rates),
+      Optional("scaling", &Result::scaling),
       Optional("peak_memory_bytes", &Result::peak_memory_bytes),
       Optional("workspace_bytes", &Result::workspace_bytes),
       Optional("device_bytes", &Result::device_bytes),

@@ -31,8 +31,12 @@ std::string ComparablePolicy(const Report& report, bool same_machine) {
   if (whole) {  // shards are of one sweep, others may add to it
     policy.suite.clear();
     policy.axes.clear();
+    policy.fewer_threads.clear();
   }
-  if (!same_machine) policy.threads = 0;
+  if (!same_machine) {
+    policy.threads = 0;
+    policy.fewer_threads.clear();
+  }
   return WritePolicyJson(policy);
 }
 

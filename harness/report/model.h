@@ -83,6 +83,7 @@ struct Policy {
   int rounds = 12;
   double min_time_seconds = 0.03;
   int threads = 1;
+  std::vector<int> fewer_threads;  // that host backends were started with, too: core/threads.h
   std::string data = "normal";
   double timeout_seconds = 60;
   double max_cell_seconds = 4;
@@ -186,6 +187,7 @@ struct Timing {
   double spread = 0;            // (p80 - p20) / median
   std::optional<double> drift;  // later half of the rounds: its median over the earlier's, less 1
   uint64_t outliers = 0;        // rounds beyond Tukey's fences
+  std::optional<double> cpus_used;  // median over rounds of CPU time over wall time
   bool noisy = false;
   std::string noise_reason;
 };
@@ -194,6 +196,14 @@ struct Rates {
   std::optional<double>
       fraction_of_ceiling;  // of FLOP/s, or of bytes/s where MemoryBound (statistics.h)
   std::string ceiling;      // the name of that ceiling; "" = none measured
+};
+// How many times as fast a result is as the same backend and variant with the fewest threads.
+struct Scaling {
+  int from_threads = 1;             // the fewest
+  double ratio = 0;                 // median over rounds, paired within each
+  std::optional<double> low, high;  // of its 95 % interval; absent where rounds are too few
+  double efficiency = 0;            // ratio over threads / from_threads
+  uint64_t rounds = 0;              // that both have
 };
 // The smallest problem found on which a failed result fails in the same way.
 struct Smallest {
@@ -206,6 +216,7 @@ struct Smallest {
 struct Result {
   std::string backend, variant;
   uint32_t device = 0;
+  std::optional<int> threads;  // that a host backend was given; absent for other devices
   std::string implementation;
   Verdict verdict = Verdict::kError;
   std::string reason;
@@ -215,6 +226,7 @@ struct Result {
   std::optional<Verification> verification;
   std::optional<Timing> timing;
   std::optional<Rates> rates;
+  std::optional<Scaling> scaling;
   std::optional<uint64_t> peak_memory_bytes, workspace_bytes, device_bytes;
   std::optional<double> setup_seconds;
 };

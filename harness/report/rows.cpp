@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "harness/report/format.h"
+#include "harness/report/scaling.h"
 #include "harness/report/statistics.h"
 
 namespace attest::report {
@@ -19,10 +20,9 @@ const Timing* TimingOf(const Result& result) {
   return published ? &*result.timing : nullptr;
 }
 
-const Timing* BaselineTiming(const CellRecord& cell, const std::string& baseline) {
-  for (const Result& result : cell.results)
-    if (LabelOf(result) == baseline) return TimingOf(result);
-  return nullptr;
+// "1.87x 94%": how many times as fast, and that as part of what the threads could bring.
+std::string ScalingText(const Scaling& scaling) {
+  return fmt::format("{}x {:.0f}%", FormatNumber(scaling.ratio), 100 * scaling.efficiency);
 }
 
 void FillTimes(const Report& report, const Timing& timing, const Timing* baseline, Row& row) {
@@ -35,14 +35,19 @@ void FillTimes(const Report& report, const Timing& timing, const Timing* baselin
   if (rates.fraction_of_ceiling) row.ceiling = FormatPercent(*rates.fraction_of_ceiling);
   if (baseline) row.speedup_value = PairedSpeedup(*baseline, timing);
   if (row.speedup_value) row.speedup = FormatNumber(*row.speedup_value) + "x";
+  if (row.result->scaling) row.scaling = ScalingText(*row.result->scaling);
 }
 
 Row MakeRow(const Report& report, const CellRecord& cell, const Result& result,
-            const Timing* baseline) {
-  Row row{
-      &cell, &result, LabelOf(result), std::string(VerdictName(result.verdict)), "-", "-", "-", "-",
-      "-",   {}};
-  if (const Timing* timing = TimingOf(result)) FillTimes(report, *timing, baseline, row);
+            const std::string& baseline) {
+  Row row;
+  row.cell = &cell;
+  row.result = &result;
+  row.label = LabelOf(result);
+  row.verdict = VerdictName(result.verdict);
+  const Result* base = BaselineOf(cell, baseline, result);
+  if (const Timing* timing = TimingOf(result))
+    FillTimes(report, *timing, base ? TimingOf(*base) : nullptr, row);
   if (result.verification) row.error = FormatNumber(result.verification->error_over_bound);
   return row;
 }
@@ -67,11 +72,15 @@ void AddReason(const CellRecord& cell, const Result& result, std::vector<Reason>
 
 std::vector<Row> MakeRows(const Report& report, const std::string& baseline) {
   std::vector<Row> rows;
-  for (const CellRecord& cell : report.cells) {
-    const Timing* base = BaselineTiming(cell, baseline);
-    for (const Result& result : cell.results) rows.push_back(MakeRow(report, cell, result, base));
-  }
+  for (const CellRecord& cell : report.cells)
+    for (const Result& result : cell.results)
+      rows.push_back(MakeRow(report, cell, result, baseline));
   return rows;
+}
+
+bool HasScaling(const std::vector<Row>& rows) {
+  return std::any_of(rows.begin(), rows.end(),
+                     [](const Row& row) { return row.result->scaling.has_value(); });
 }
 
 std::vector<Reason> CollectReasons(const Report& report) {

@@ -17,16 +17,21 @@ struct Row {
   const CellRecord* cell = nullptr;
   const Result* result = nullptr;
   std::string label, verdict;
-  std::string median;   // "-" where there is no time, as in the next three; '~' after a noisy one
-  std::string rate;     // GFLOP/s; GB/s where the cell is memory-bound
-  std::string ceiling;  // per cent of the ceiling that limits the cell
-  std::string speedup;  // "1.85x"
-  std::string error;    // error / bound
+  std::string median = "-";   // '~' after a noisy one; "-" as in the next four: there is no time
+  std::string rate = "-";     // GFLOP/s; GB/s where the cell is memory-bound
+  std::string ceiling = "-";  // per cent of the ceiling that limits the cell
+  std::string speedup = "-";  // "1.85x"
+  std::string scaling = "-";  // "1.87x 94%": against the fewest threads, and its efficiency
+  std::string error = "-";    // error / bound
   std::optional<double> speedup_value;
 };
 
-// In the order of the report. Speed-ups are paired, against `baseline`'s result on the same cell.
+// In the order of the report. Speed-ups are paired, against `baseline`'s result on the same cell
+// with as many threads.
 std::vector<Row> MakeRows(const Report& report, const std::string& baseline);
+
+// Whether backends were started with fewer threads, too.
+bool HasScaling(const std::vector<Row>& rows);
 
 // Results of one verdict and reason: "unsupported" is said once for all cells it is true of.
 struct Reason {

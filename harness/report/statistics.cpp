@@ -10,6 +10,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "harness/core/threads.h"
+
 namespace attest::report {
 namespace {
 
@@ -70,6 +72,15 @@ uint64_t CountOutliers(const std::vector<double>& sorted) {
   }));
 }
 
+std::optional<double> CpusUsed(const Timing& timing) {
+  std::vector<double> ratios;
+  for (size_t i = 0; i < timing.cpu_samples_seconds.size(); ++i)
+    if (i < timing.wall_samples_seconds.size() && timing.wall_samples_seconds[i] > 0)
+      ratios.push_back(timing.cpu_samples_seconds[i] / timing.wall_samples_seconds[i]);
+  if (ratios.empty()) return std::nullopt;
+  return SortedQuantile(Sorted(ratios), 0.5);
+}
+
 // "" where the samples are fit to compare by.
 std::string NoiseReason(const Timing& timing, const Drift& drift) {
   const size_t rounds = timing.samples_seconds.size();
@@ -95,7 +106,7 @@ std::string NoiseReason(const Timing& timing, const Drift& drift) {
 
 const Device* DeviceOf(const Report& report, const Result& result) {
   for (const Backend& backend : report.backends) {
-    if (backend.name != result.backend) continue;
+    if (backend.name != SplitThreads(result.backend).backend) continue;
     for (const Device& device : backend.devices)
       if (device.index == result.device) return &device;
   }
@@ -127,17 +138,23 @@ void Summarize(Timing& timing) {
     drift = DriftOf(timing.samples_seconds);
     timing.drift = drift.relative;
   }
+  timing.cpus_used = CpusUsed(timing);
   timing.noise_reason = NoiseReason(timing, drift);
   timing.noisy = !timing.noise_reason.empty();
 }
 
-std::optional<double> PairedSpeedup(const Timing& baseline, const Timing& result) {
+std::vector<double> PairedRatios(const Timing& baseline, const Timing& result) {
   // A slow result is in the first rounds only; those are the same rounds for both.
   const size_t rounds = std::min(baseline.samples_seconds.size(), result.samples_seconds.size());
-  if (rounds == 0) return std::nullopt;
   std::vector<double> ratios(rounds);
   for (size_t i = 0; i < rounds; ++i)
     ratios[i] = baseline.samples_seconds[i] / result.samples_seconds[i];
+  return ratios;
+}
+
+std::optional<double> PairedSpeedup(const Timing& baseline, const Timing& result) {
+  const std::vector<double> ratios = PairedRatios(baseline, result);
+  if (ratios.empty()) return std::nullopt;
   return Median(ratios);
 }
 

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "harness/report/model.h"
 
@@ -27,11 +28,13 @@ inline constexpr int64_t kDecodeRows = 8;
 double Quantile(std::span<const double> samples, double p);
 double Median(std::span<const double> samples);
 
-// Fills median, p20, p80, min, spread, drift, outliers, noisy and noise_reason from
+// Fills median, p20, p80, min, spread, drift, outliers, cpus_used, noisy and noise_reason from
 // samples_seconds, which must be > 0 and finite; the other per-round lists must be empty or of the
 // same length. Throws std::invalid_argument.
 void Summarize(Timing& timing);
 
+// baseline / result of each round that both have.
+std::vector<double> PairedRatios(const Timing& baseline, const Timing& result);
 // Median over rounds of baseline / result, taken within each round so that the machine's drift
 // cancels. Absent where the two have not the same rounds.
 std::optional<double> PairedSpeedup(const Timing& baseline, const Timing& result);

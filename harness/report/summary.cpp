@@ -20,13 +20,13 @@ struct LabelSummary {
   std::string label;
   size_t results = 0, verified = 0, failed = 0;
   std::optional<double> worst_error;  // absent where nothing was compared
-  std::vector<double> speedups;
+  std::vector<double> speedups, scalings;
 };
 
 LabelSummary& Find(std::vector<LabelSummary>& all, const std::string& label) {
   for (LabelSummary& summary : all)
     if (summary.label == label) return summary;
-  all.push_back({label, 0, 0, 0, {}, {}});
+  all.push_back({label, 0, 0, 0, {}, {}, {}});
   return all.back();
 }
 
@@ -35,6 +35,7 @@ void Count(const Row& row, LabelSummary& summary) {
   summary.verified += IsVerified(row.result->verdict) ? 1 : 0;
   summary.failed += IsFailure(row.result->verdict) ? 1 : 0;
   if (row.speedup_value) summary.speedups.push_back(*row.speedup_value);
+  if (row.result->scaling) summary.scalings.push_back(row.result->scaling->ratio);
   if (!row.result->verification) return;
   const double error = row.result->verification->error_over_bound;
   // Written so that a NaN becomes the worst and stays it.
@@ -43,20 +44,27 @@ void Count(const Row& row, LabelSummary& summary) {
   if (!stays) summary.worst_error = error;
 }
 
+std::string MeanText(const std::vector<double>& ratios) {
+  const std::optional<double> mean = GeometricMean(ratios);
+  return mean ? FormatNumber(*mean) + "x" : "-";
+}
+
 std::string LabelTable(const std::vector<Row>& rows, const std::string& baseline) {
   std::vector<LabelSummary> summaries;
   for (const Row& row : rows) Count(row, Find(summaries, row.label));
+  const bool scaling = HasScaling(rows);
   std::string text = fmt::format(
-      "| backend | results | verified | failed | speed-up{} (geometric mean) | worst error/bound "
+      "| backend | results | verified | failed | speed-up{} (geometric mean) |{} worst error/bound "
       "|\n"
-      "|---|--:|--:|--:|--:|--:|\n",
-      baseline.empty() ? "" : " against " + EscapeMarkdown(baseline));
+      "|---|--:|--:|--:|--:|{}--:|\n",
+      baseline.empty() ? "" : " against " + EscapeMarkdown(baseline),
+      scaling ? " against fewest threads |" : "", scaling ? "--:|" : "");
   for (const LabelSummary& summary : summaries) {
-    const std::optional<double> mean = GeometricMean(summary.speedups);
-    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", EscapeMarkdown(summary.label),
-                        summary.results, summary.verified, summary.failed,
-                        mean ? FormatNumber(*mean) + "x" : "-",
-                        summary.worst_error ? FormatNumber(*summary.worst_error) : "-");
+    text +=
+        fmt::format("| {} | {} | {} | {} | {} |{} {} |\n", EscapeMarkdown(summary.label),
+                    summary.results, summary.verified, summary.failed, MeanText(summary.speedups),
+                    scaling ? fmt::format(" {} |", MeanText(summary.scalings)) : "",
+                    summary.worst_error ? FormatNumber(*summary.worst_error) : "-");
   }
   return text;
 }

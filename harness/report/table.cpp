@@ -16,15 +16,25 @@ namespace {
 constexpr size_t kLeastWidth = 100, kLeastCellWidth = 16;
 constexpr size_t kCellColumn = 1;
 
-std::vector<Column> Columns() {
-  return {{"backend"},
-          {"cell"},
-          {"verdict"},
-          {"median", Align::kRight},
-          {"rate", Align::kRight},
-          {"% ceiling", Align::kRight},
-          {"speed-up", Align::kRight},
-          {"err/bound", Align::kRight}};
+std::vector<Column> Columns(bool with_scaling) {
+  std::vector<Column> columns = {{"backend"},
+                                 {"cell"},
+                                 {"verdict"},
+                                 {"median", Align::kRight},
+                                 {"rate", Align::kRight},
+                                 {"% ceiling", Align::kRight},
+                                 {"speed-up", Align::kRight}};
+  if (with_scaling) columns.push_back({"scaling", Align::kRight});
+  columns.push_back({"err/bound", Align::kRight});
+  return columns;
+}
+
+std::vector<std::string> Texts(const Row& row, bool with_scaling) {
+  std::vector<std::string> texts = {row.label, row.cell->id, row.verdict, row.median,
+                                    row.rate,  row.ceiling,  row.speedup};
+  if (with_scaling) texts.push_back(row.scaling);
+  texts.push_back(row.error);
+  return texts;
 }
 
 size_t WidthBesideCells(const std::vector<Column>& columns,
@@ -124,11 +134,10 @@ std::string BackendLines(const Report& report) {
 
 std::string TextTable(const Report& report, const TableOptions& options) {
   const std::vector<Row> rows = MakeRows(report, options.baseline);
-  const std::vector<Column> columns = Columns();
+  const bool with_scaling = HasScaling(rows);
+  const std::vector<Column> columns = Columns(with_scaling);
   std::vector<std::vector<std::string>> texts;
-  for (const Row& row : rows)
-    texts.push_back({row.label, row.cell->id, row.verdict, row.median, row.rate, row.ceiling,
-                     row.speedup, row.error});
+  for (const Row& row : rows) texts.push_back(Texts(row, with_scaling));
   FitCells(columns, std::max(options.width, kLeastWidth), texts);
   const std::string table = LayOut(columns, texts);
   const bool noisy = std::any_of(rows.begin(), rows.end(),
@@ -136,6 +145,10 @@ std::string TextTable(const Report& report, const TableOptions& options) {
   std::string notes = noisy ? "~ noisy: the report has the reason\n" : "";
   if (!options.baseline.empty())
     notes += fmt::format("speed-up: against {}, paired within rounds\n", options.baseline);
+  if (with_scaling)
+    notes +=
+        "scaling: times as fast as with the fewest threads, paired, and % of what they could "
+        "bring\n";
   notes += ReasonLines(report) + AgreementLines(report) + BackendLines(report);
   return fmt::format("{}\n{}{}\n{}\n{}\n", options.color ? Colored(table, rows) : table,
                      RuleTable(report, rows), notes, MachineLine(report),

@@ -58,7 +58,7 @@ Json RowJson(const Report& report, const CellRecord& cell, const Result& result,
   row["run_type"] = "iteration";
   row["repetitions"] = result.timing->samples_seconds.size();
   row["repetition_index"] = round;
-  row["threads"] = report.policy.threads;
+  row["threads"] = result.threads.value_or(report.policy.threads);
   row["iterations"] = result.timing->iterations[round];
   row["real_time"] = result.timing->samples_seconds[round] * kNanosecondsPerSecond;
   row["cpu_time"] = result.timing->cpu_samples_seconds[round] * kNanosecondsPerSecond;

@@ -64,6 +64,7 @@ Json ToJson(const Result& result) {
   if (!IsVerified(result.verdict)) {
     published.timing.reset();
     published.rates.reset();
+    published.scaling.reset();
   }
   Json object = Json::object();
   PutFields(object, published);

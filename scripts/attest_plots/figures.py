@@ -16,7 +16,8 @@ RASTER_FROM = 2000  # points, beyond which a scatter is drawn as pixels
 
 
 def _timed(report):
-    return [row for row in report.rows if row.is_verified and row.median]
+    """Those with the run's number of threads: what fewer do is in the plot of scaling alone."""
+    return [row for row in report.rows if row.is_verified and row.median and not row.fewer_threads]
 
 
 def _panels(count, width=3.7, height=2.8):
@@ -167,6 +168,31 @@ def speed_up_matrix(report, looks):
     return figure, ""
 
 
+def scaling(report, looks):
+    """How many times as fast each result is as with the fewest threads, and the line it cannot pass."""
+    rows = [row for row in report.rows if row.scaling]
+    if not rows:
+        return None, ""
+    names = [label for label in looks if any(row.label == label for row in rows)]
+    figure, axis = plt.subplots(figsize=(8, 0.36 * len(names) + 1.4))
+    for i, label in enumerate(names):
+        own = [row for row in rows if row.label == label]
+        ratios = [row.scaling["ratio"] for row in own]
+        spread = [i + 0.28 * math.sin(2.399 * n) for n in range(len(own))]
+        axis.plot(ratios, spread, linestyle="", markersize=4, alpha=0.7, color=looks[label]["color"], marker=looks[label]["marker"])
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        axis.annotate(f"{mean:.2f}", (1, i), xycoords=("axes fraction", "data"), xytext=(4, 0),
+                      textcoords="offset points", va="center", fontsize=8)
+        most = own[0].threads / own[0].scaling["from_threads"]
+        axis.plot([most, most], [i - 0.45, i + 0.45], color="#D55E00", linewidth=1.4)
+    axis.set_xlim(left=0)
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    fewest = rows[0].scaling["from_threads"]
+    axis.set_xlabel(f"times as fast as with {fewest} thread{'' if fewest == 1 else 's'} (right: geometric mean)")
+    return figure, ""
+
+
 def heat_maps(report, looks):
     """Share of the ceiling over sequence length and head size, a map for every label."""
     cells = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -296,6 +322,8 @@ ALL = [
      "Multiply-adds of visible query-key pairs alone count."),
     ("speed-up", "How many times as fast", speed_up_matrix,
      "The row's result against the column's: geometric mean over the cells that both have."),
+    ("scaling", "What more threads bring", scaling,
+     "Each dot is one result, paired within rounds; the line is what its threads could bring."),
     ("heat", "Share of the ceiling", heat_maps,
      "Of what the machine was measured to reach in the same run, arithmetic or reads, whichever limits."),
     ("roofline", "Roofline", roofline,

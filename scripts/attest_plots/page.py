@@ -150,19 +150,25 @@ def _facts(report):
     return f"<table class=facts>{lines}</table>"
 
 
-COLUMNS = [
-    ("result", ""), ("cell", ""), ("verdict", ""), ("median", "number"), ("rate", "number"), ("% ceiling", "number"),
-    ("speed-up", "number"), ("error/bound", "number"), ("workspace", "number"), ("reason, noise, implementation", ""),
-]
+def _columns(with_machine, with_scaling):
+    return [
+        *([("machine", "")] if with_machine else []),
+        ("result", ""), ("cell", ""), ("verdict", ""), ("median", "number"), ("rate", "number"), ("% ceiling", "number"),
+        ("speed-up", "number"), *([("scaling", "number")] if with_scaling else []), ("error/bound", "number"),
+        ("workspace", "number"), ("reason, noise, implementation", ""),
+    ]
 
 
 def _table(loaded):
-    columns = ([("machine", "")] if len(loaded) > 1 else []) + COLUMNS
+    with_scaling = any(row.scaling for report in loaded for row in report.rows)
+    columns = _columns(len(loaded) > 1, with_scaling)
     head = "".join(
         f'<th scope=col class="{kind}" aria-sort=none><button type=button>{escape(name)}</button></th>'
         for name, kind in columns
     )
-    body = "".join(_line(report, row, len(loaded) > 1) for report in loaded for row in report.rows)
+    body = "".join(
+        _line(report, row, len(loaded) > 1, with_scaling) for report in loaded for row in report.rows
+    )
     return f"<table id=results><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -195,7 +201,18 @@ def _of_ceiling(row):
     return _number(row.of_ceiling, row.of_ceiling is not None and f"{100 * row.of_ceiling:.1f} %")
 
 
-def _line(report, row, with_machine):
+def _scaling(row):
+    """How many times as fast as with the fewest threads; the interval shows where the pointer rests on it."""
+    if not row.scaling:
+        return _number(None, "")
+    ratio, low, high = (row.scaling.get(key) for key in ("ratio", "low", "high"))
+    words = [f"with {row.threads} threads instead of {row.scaling['from_threads']}", f"efficiency {row.scaling['efficiency']:.0%}"]
+    if low is not None and high is not None:
+        words.append(f"95 % interval {low:.3g} to {high:.3g}")
+    return _number(ratio, f"{ratio:.2f}×", ", ".join(words))
+
+
+def _line(report, row, with_machine, with_scaling):
     bound_by_reads = row.flops and row.intensity and row.intensity < 4 and row.bytes
     rate, unit = (row.bytes, "B/s") if bound_by_reads else (row.flops, "FLOP/s")
     reason = "; ".join(text for text in (row.reason, row.noise and f"noisy: {row.noise}", row.implementation) if text)
@@ -210,6 +227,7 @@ def _line(report, row, with_machine):
         _number(rate, rate and _scaled(rate, RATES) + unit),
         _of_ceiling(row),
         _number(row.speed_up, row.speed_up and f"{row.speed_up:.3g}×"),
+        *([_scaling(row)] if with_scaling else []),
         _number(row.error_over_bound, row.error_over_bound is not None and f"{row.error_over_bound:.2g}"),
         _number(row.workspace, row.workspace is not None and _scaled(row.workspace, BYTES)),
         f"<td class=reason>{escape(reason)}</td>",

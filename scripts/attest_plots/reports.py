@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import re
 
 MAJOR = 1  # of the reports this reads
 
@@ -35,11 +36,25 @@ class Row:
     intensity: float | None
     error_over_bound: float | None
     workspace: float | None
+    threads: int | None
+    scaling: dict
     speed_up: float | None = None
 
     @property
     def backend(self):
         return self.label.split(":")[0].split("@")[0]
+
+    @property
+    def fewer_threads(self):
+        """How many a backend was started with that are fewer than the run's ("cpu-1t": 1); 0: not fewer."""
+        found = re.search(r"-([1-9][0-9]*)t$", self.backend)
+        return int(found[1]) if found else 0
+
+    @property
+    def any_threads(self):
+        """The label without that."""
+        plain = re.sub(r"-[1-9][0-9]*t$", "", self.backend)
+        return plain + self.label[len(self.backend):]
 
     @property
     def is_verified(self):
@@ -110,10 +125,10 @@ def _report(path, attest):
 
 def _rows_of(cell, baseline):
     rows = [_row(cell, result) for result in cell.get("results") or []]
-    base = next((r.median for r in rows if r.label == baseline and r.is_verified and r.median), None)
+    bases = {r.fewer_threads: r.median for r in rows if r.any_threads == baseline and r.is_verified and r.median}
     for row in rows:
-        if base and row.median:
-            row.speed_up = base / row.median
+        if row.median and row.fewer_threads in bases:  # as many threads as the row has
+            row.speed_up = bases[row.fewer_threads] / row.median
     return rows
 
 
@@ -154,7 +169,17 @@ def _row(cell, result):
         intensity=flops / least if flops and least else None,
         error_over_bound=error,
         workspace=_number(result.get("workspace_bytes")),
+        threads=result.get("threads"),
+        scaling=_scaling(result),
     )
+
+
+def _scaling(result):
+    """What more threads bring; {} where it is not known."""
+    scaling = result.get("scaling") or {}
+    known = {key: _number(value) for key, value in scaling.items()}
+    needed = [known.get("ratio"), known.get("efficiency"), known.get("from_threads"), _number(result.get("threads"))]
+    return scaling if all(value is not None and value > 0 for value in needed) else {}
 
 
 def _rounds(timing):
@@ -180,7 +205,7 @@ def fastest(report):
     peers = {row.get("name") for row in report.backends if pathlib.Path(row.get("path") or "").parent.name == "peers"}
     by_cell = {}
     for row in report.rows:
-        if row.is_verified and row.median:
+        if row.is_verified and row.median and not row.fewer_threads:
             by_cell.setdefault(row.cell, []).append(row)
     found = []
     for timed in by_cell.values():
@@ -191,8 +216,8 @@ def fastest(report):
 
 
 def labels(rows):
-    """The results' labels, in alphabetical order, for stable colours."""
-    return sorted({row.label for row in rows})
+    """The results' labels, in alphabetical order, for stable colours; those of fewer threads behind the others."""
+    return [label for _, label in sorted({(row.fewer_threads, row.label) for row in rows})]
 
 
 def series_key(problem):

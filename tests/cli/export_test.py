@@ -106,7 +106,7 @@ class Consumers(Case):
         for path in (self.path, self.hostile()):
             rows = list(csv.DictReader(io.StringIO(self.export("csv", path), newline=""), strict=True))
             self.assertEqual(len(rows), 20)
-            self.assertEqual({len(row) for row in rows}, {40})
+            self.assertEqual({len(row) for row in rows}, {46})
             self.assertNotIn(None, {value for row in rows for value in row.values()}, "every row is whole")
             self.assertFalse(any(value[:1] in "=+@" for row in rows for value in row.values() if value))
         self.assertEqual(rows[0]["cell"], self.made["attest"]["cells"][0]["id"] + HOSTILE)

@@ -59,14 +59,42 @@ TEST(ReproduceCommand, NamesEveryFieldThatIsNotAtItsDefault) {
   cell.problem.causal_offset = -3;
   ResolveProblem(cell.problem);
   Contender contender;
-  contender.label = "eigen:flash";
+  contender.backend = "eigen";
+  contender.variant = "flash";
   const Settings settings;
-  contender.host = std::make_shared<Host>(settings, "folder/attest_eigen.so", 0);
+  contender.host = std::make_shared<Host>(settings, "folder/attest_eigen.so", 0, 2);
   const std::string command = ReproduceCommand(settings, contender, cell, {});
   EXPECT_TRUE(
       command.starts_with("attest verify --backend eigen:flash --seq 33 --kv-len 33 "
                           "--heads 4 --head-size 40 --kv-heads 2 --causal=-3"))
       << command;
+}
+
+TEST(ReproduceCommand, OfFewerThreadsGivesThemByOption) {
+  Cell cell;
+  ResolveProblem(cell.problem);
+  Settings settings;
+  settings.threads = 4;
+  settings.fixed_threads = true;
+  Contender contender;
+  contender.backend = "eigen-2t";
+  contender.host = std::make_shared<Host>(settings, "folder/attest_eigen.so", 1, 2);
+  const std::string command = ReproduceCommand(settings, contender, cell, {});
+  EXPECT_TRUE(command.starts_with("attest verify --backend eigen@1 --seq")) << command;
+  EXPECT_TRUE(command.ends_with(" --threads 2")) << command;
+}
+
+TEST(IgnoresThreads, IsSeenByTheCpusThatAreBusy) {
+  Settings settings;
+  settings.threads = 4;
+  report::Timing timing;
+  EXPECT_EQ(IgnoresThreads(settings, 1, timing), "") << "nobody measured CPU time";
+  timing.cpus_used = 1.3;  // calls of a microsecond, and what lies between them
+  EXPECT_EQ(IgnoresThreads(settings, 1, timing), "");
+  timing.cpus_used = 3.9;
+  EXPECT_EQ(IgnoresThreads(settings, 4, timing), "");
+  EXPECT_EQ(IgnoresThreads(settings, 1, timing),
+            "it was given 1 of 4 threads and kept 3.9 CPUs busy");
 }
 
 }  // namespace

@@ -52,6 +52,8 @@ TEST(MakeRows, SpeedUpsAndCeilings) {
   ASSERT_EQ(rows.size(), 8u);
   EXPECT_NEAR(rows[0].speedup_value.value(), 2, 0.02);
   EXPECT_EQ(rows[1].speedup, "1.00x");
+  EXPECT_EQ(rows[0].scaling, "1.75x 88%");
+  EXPECT_EQ(rows[1].scaling, "-");
   EXPECT_THAT(rows[0].rate, HasSubstr("GFLOP/s"));
   EXPECT_THAT(rows[4].rate, HasSubstr("GB/s"));
   EXPECT_EQ(rows[2].verdict, "fail");
@@ -73,10 +75,14 @@ TEST(CollectReasons, FailuresFirstAndEachOnce) {
 TEST(TextTable, FitsItsWidth) {
   Report report = MakeReport();
   report.cells[0].id += std::string(200, 'x');
-  for (size_t width : {100, 140, 160}) {
+  const auto fits = [&](size_t width) {
     const std::vector<std::string> lines = LinesOf(TextTable(report, {"eigen:unfused", width}));
     for (size_t i = 0; i < 10; ++i) EXPECT_LE(lines[i].size(), width) << lines[i];
-  }
+  };
+  for (size_t width : {115, 140, 160}) fits(width);
+  for (CellRecord& cell : report.cells)
+    for (Result& result : cell.results) result.scaling.reset();
+  fits(100);
 }
 
 TEST(TextTable, IsAligned) {
@@ -124,15 +130,25 @@ TEST(TextTable, RulesOnlyWhereAsked) {
   EXPECT_THAT(TextTable(report, {"eigen:unfused"}), Not(HasSubstr("torch_default")));
 }
 
+TEST(TextTable, ScalingOnlyWhereThreadsWereCompared) {
+  Report report = MakeReport();
+  EXPECT_THAT(TextTable(report, {}), HasSubstr("scaling: times as fast as with the fewest"));
+  report.cells[0].results[0].scaling.reset();
+  EXPECT_THAT(TextTable(report, {}), Not(HasSubstr("scaling")));
+  EXPECT_THAT(MarkdownSummary(report, "eigen:unfused"),
+              HasSubstr("| eigen:flash | 2 | 2 | 0 | 2.00x | 0.125 |"));
+}
+
 TEST(TextTable, OfNothing) {
   EXPECT_THAT(TextTable(Report(), {}), HasSubstr("0 cells, 0 results"));
 }
 
 TEST(MarkdownSummary, HasATableOfEveryBackend) {
   const std::string text = MarkdownSummary(MakeReport(), "eigen:unfused");
-  EXPECT_THAT(text, HasSubstr("| eigen:flash | 2 | 2 | 0 | 2.00x | 0.125 |"));
-  EXPECT_THAT(text, HasSubstr("| naive | 2 | 0 | 2 | - | inf |"));
-  EXPECT_THAT(text, HasSubstr("| opencl:naive@1 | 2 | 0 | 0 | - | - |")) << "nothing was compared";
+  EXPECT_THAT(text, HasSubstr("| eigen:flash | 2 | 2 | 0 | 2.00x | 1.75x | 0.125 |"));
+  EXPECT_THAT(text, HasSubstr("| naive | 2 | 0 | 2 | - | - | inf |"));
+  EXPECT_THAT(text, HasSubstr("| opencl:naive@1 | 2 | 0 | 0 | - | - | - |"))
+      << "nothing was compared";
   EXPECT_EQ(text.back(), '\n');
 }
 
@@ -153,7 +169,8 @@ TEST(MarkdownSummary, StaysShort) {
 TEST(MarkdownSummary, NanIsTheWorst) {
   Report report = MakeReport();
   report.cells[0].results[0].verification->error_over_bound = std::nan("");
-  EXPECT_THAT(MarkdownSummary(report, ""), HasSubstr("| eigen:flash | 2 | 2 | 0 | - | nan |"));
+  EXPECT_THAT(MarkdownSummary(report, ""),
+              HasSubstr("| eigen:flash | 2 | 2 | 0 | - | 1.75x | nan |"));
 }
 
 }  // namespace

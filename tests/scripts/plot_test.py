@@ -71,7 +71,37 @@ class Folder(unittest.TestCase):
         return path
 
 
+    def with_threads(self):
+        """The report, and beside each result one that takes 1.5 times as long on one thread."""
+        report = json.loads(REPORT.read_text(encoding="utf-8"))
+        for cell in report["attest"]["cells"]:
+            for result in [one for one in cell["results"] if "timing" in one]:
+                slow = copy.deepcopy(result)
+                slow.update(backend=result["backend"] + "-1t", threads=1)
+                slow["timing"]["median_seconds"] *= 1.5
+                result.update(threads=2, scaling={"from_threads": 1, "ratio": 1.5, "low": 1.4, "high": 1.6,
+                                                  "efficiency": 0.75, "rounds": 12})
+                cell["results"].append(slow)
+        path = self.folder / "threads.json"
+        path.write_text(json.dumps(report), encoding="utf-8")
+        return path
+
+
 class Page(Folder):
+    def test_fewer_threads_stand_beside_and_not_among_the_others(self):
+        text = self.page_of(self.with_threads())
+        plain = self.page_of(REPORT)
+        self.assertIn("What more threads bring", text)
+        self.assertIn("with 2 threads instead of 1, efficiency 75%, 95 % interval 1.4 to 1.6", text)
+        self.assertNotIn("What more threads bring", plain)
+        for title in ("Who is fastest where", "Time against sequence length"):
+            part = text[text.index(title):]
+            self.assertNotIn("-1t", part[:part.index("</table>" if "fastest" in title else "</figure>")])
+        speed_ups = [re.findall(r"<td class=number data-v=\"([^\"]+)\">[0-9.e+]+×</td>", page) for page in (plain, text)]
+        self.assertTrue(speed_ups[0])
+        self.assertEqual({round(float(x), 6) for x in speed_ups[0]}, {round(float(x), 6) for x in speed_ups[1]},
+                         "against a baseline of as many threads")
+
     def test_has_every_result_and_every_plot(self):
         text = self.page_of(REPORT, files=())
         cells = json.loads(REPORT.read_text(encoding="utf-8"))["attest"]["cells"]

@@ -7,13 +7,16 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "harness/core/threads.h"
+#include "harness/report/scaling.h"
+
 namespace attest::report {
 namespace {
 
 // "cpu", "gpu", ...; a backend whose devices are not listed runs on the host.
 std::string DomainOf(const Report& report, const Result& result) {
   for (const Backend& backend : report.backends)
-    if (backend.name == result.backend)
+    if (backend.name == SplitThreads(result.backend).backend)
       for (const Device& device : backend.devices)
         if (device.index == result.device && !device.kind.empty()) return device.kind;
   return "cpu";
@@ -64,7 +67,7 @@ void Fill(const Report& report, std::vector<Pair> pairs,
     if (FewestRounds(pair) < kFewestRounds) continue;
     pairing.labels.push_back(LabelOf(*pair.after));
     pairing.domains.push_back(DomainOf(report, *pair.after));
-    backends.push_back(pair.after->backend);
+    backends.push_back(SplitThreads(pair.after->backend).backend);
   }
   for (auto* words : {&pairing.labels, &pairing.domains, &backends}) SortUnique(*words);
   std::map<const CellRecord*, size_t> cells;
@@ -79,7 +82,7 @@ void Fill(const Report& report, std::vector<Pair> pairs,
       continue;
     }
     const size_t cell = cells.emplace(pair.cell, cells.size()).first->second;
-    placed.push_back({{cell, IndexOf(backends, pair.after->backend),
+    placed.push_back({{cell, IndexOf(backends, SplitThreads(pair.after->backend).backend),
                        IndexOf(pairing.domains, DomainOf(report, *pair.after))},
                       pair});
   }
@@ -153,10 +156,11 @@ Pairing PairWithBaseline(const Report& report, const std::string& baseline) {
   Pairing pairing;
   std::vector<Pair> pairs;
   for (const CellRecord& cell : report.cells) {
-    const Result* base = FindResult(cell, baseline);
-    if (!base || !PublishedTiming(*base)) continue;
-    for (const Result& result : cell.results)
-      if (&result != base && PublishedTiming(result)) pairs.push_back({&cell, base, &result});
+    for (const Result& result : cell.results) {
+      const Result* base = BaselineOf(cell, baseline, result);
+      if (base && base != &result && PublishedTiming(*base) && PublishedTiming(result))
+        pairs.push_back({&cell, base, &result});
+    }
   }
   Fill(report, std::move(pairs), WithinRounds, pairing);
   return pairing;
@@ -168,9 +172,12 @@ Pairing PairWithBuild(const Report& report, const std::string& build) {
   std::vector<Pair> pairs;
   for (const CellRecord& cell : report.cells)
     for (const Result& base : cell.results) {
-      if (!base.backend.ends_with(suffix) || !PublishedTiming(base)) continue;
-      const std::string backend = base.backend.substr(0, base.backend.size() - suffix.size());
-      PairOrLose(base, cell, ResultLabel(backend, base.variant, base.device), pairs, pairing);
+      const ThreadedName name = SplitThreads(base.backend);
+      if (!name.backend.ends_with(suffix) || !PublishedTiming(base)) continue;
+      const std::string backend = name.backend.substr(0, name.backend.size() - suffix.size());
+      PairOrLose(base, cell,
+                 ResultLabel(NameWithThreads(backend, name.fewer), base.variant, base.device),
+                 pairs, pairing);
     }
   Fill(report, std::move(pairs), WithinRounds, pairing);
   return pairing;

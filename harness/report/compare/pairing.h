@@ -36,9 +36,10 @@ const Timing* PublishedTiming(const Result& result);
 
 // The reports must outlive the pairing.
 Pairing PairReports(const Report& before, const Report& after);
-// Each other label against `baseline` in the same report, by rounds.
+// Each other label against `baseline` with as many threads in the same report, by rounds.
 Pairing PairWithBaseline(const Report& report, const std::string& baseline);
-// Each result of a backend B against that of B-`build` in the same report, by rounds.
+// Each result of a backend B against that of B-`build` with as many threads in the same report, by
+// rounds.
 Pairing PairWithBuild(const Report& report, const std::string& build);
 
 }  // namespace attest::report

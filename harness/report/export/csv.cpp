@@ -56,9 +56,11 @@ constexpr const char* kTitles =
     "rounds,median_seconds,p20_seconds,p80_seconds,min_seconds,spread,drift,outliers,"
     "voluntary_switches,involuntary_switches,noisy,noise_reason,flops_per_second,"
     "bytes_per_second,fraction_of_ceiling,ceiling,error_over_bound,max_abs_error,peak_memory_bytes,"
+    "threads,scaling_from_threads,scaling,scaling_low,scaling_high,scaling_efficiency,"
     "machine,commit,date\r\n";
 
 constexpr int kTimingColumns = 16;  // from rounds to ceiling
+constexpr int kScalingColumns = 5;  // from scaling_from_threads to scaling_efficiency
 
 void AddProblem(const CellRecord& cell, Line& line) {
   const attest_problem& p = cell.cell.problem;
@@ -102,6 +104,20 @@ void AddTiming(const Report& report, const CellRecord& cell, const Result& resul
   line.Text(rates.ceiling);
 }
 
+void AddScaling(const Result& result, Line& line) {
+  line.Add(Number(result.threads));
+  const std::optional<Scaling>& scaling = result.scaling;
+  if (!scaling || !TimingOf(result)) {
+    for (int i = 0; i < kScalingColumns; ++i) line.Add("");
+    return;
+  }
+  line.Value(scaling->from_threads);
+  line.Value(scaling->ratio);
+  line.Add(Number(scaling->low));
+  line.Add(Number(scaling->high));
+  line.Value(scaling->efficiency);
+}
+
 std::string ResultLine(const Report& report, const CellRecord& cell, const Result& result) {
   Line line;
   for (const std::string& text : {cell.id, result.backend, result.variant}) line.Text(text);
@@ -114,6 +130,7 @@ std::string ResultLine(const Report& report, const CellRecord& cell, const Resul
   line.Add(verification ? fmt::format("{}", verification->error_over_bound) : "");
   line.Add(verification ? fmt::format("{}", verification->max_abs_error) : "");
   line.Add(Number(result.peak_memory_bytes));
+  AddScaling(result, line);
   for (const std::string& text : {report.machine.slug, report.build.commit, report.date})
     line.Text(text);
   return line.Take();
