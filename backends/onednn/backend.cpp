@@ -3,7 +3,8 @@
 // The oneDNN backend: sdpa and the layer from oneDNN's matmul and softmax primitives, oneDNN 2.6
 // or 3.x, on the CPU. f32; bf16 and f16 as they are where the library multiplies them on this CPU,
 // else converted to f32 block by block. Everything of abi.h but f64, and attention weights only
-// from `primitives`.
+// from `primitives`. `graph` is oneDNN's own attention, sdpa only, by a oneDNN 3.x that is looked
+// for at run time (graph_library.h): unsupported, with what to do, where there is none.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,13 +16,14 @@
 #include "attest/backend.hpp"
 #include "attest/softmax_row.hpp"
 #include "attest/thread_pool.hpp"
+#include "graph_plan.h"
 #include "implementation.h"
 #include "plans.h"
 #include "primitives.h"
 
 namespace {
 
-enum : uint32_t { kFlash = 0, kPrimitives = 1 };
+enum : uint32_t { kFlash = 0, kGraph = 1, kPrimitives = 2 };
 
 class OnednnBackend : public attest::Backend {
  public:
@@ -40,10 +42,14 @@ class OnednnBackend : public attest::Backend {
   }
 
   std::vector<attest::Variant> Variants() override {
-    return {{"flash", "matmuls of query blocks x key blocks with online softmax, O(L) memory",
-             attest::onednn::kOptimized},
-            {"primitives", "matmul, softmax, matmul per block of query rows, O(L) memory",
-             attest::onednn::kOptimized}};
+    return {
+        {"flash", "matmuls of query blocks x key blocks with online softmax, O(L) memory",
+         attest::onednn::kOptimized},
+        {"graph",
+         "one graph for oneDNN 3.x's Graph API, where one is found (scripts/peers onednn), O(L^2)",
+         ""},
+        {"primitives", "matmul, softmax, matmul per block of query rows, O(L) memory",
+         attest::onednn::kOptimized}};
   }
 
   attest::Contract ContractOf(uint32_t variant, int32_t dtype) override {
@@ -51,7 +57,8 @@ class OnednnBackend : public attest::Backend {
     attest::Contract contract;
     contract.accumulate = ATTEST_FORMAT_F32;
     // P is rounded to what the second product takes.
-    const DataType product = attest::onednn::ProductTypeOf(dtype, engine_);
+    const DataType product = variant == kGraph ? attest::onednn::TypeOf(dtype)
+                                               : attest::onednn::ProductTypeOf(dtype, engine_);
     if (product == DataType::f16) contract.probabilities = ATTEST_FORMAT_F16;
     if (product == DataType::bf16) contract.probabilities = ATTEST_FORMAT_BF16;
     if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
@@ -68,6 +75,7 @@ class OnednnBackend : public attest::Backend {
     if (problem.op != ATTEST_OP_SDPA && problem.op != ATTEST_OP_SELF_ATTENTION)
       return "the onednn backend computes sdpa and self_attention only";
     if (problem.dtype == ATTEST_F64) return "oneDNN has no f64 matmul on CPUs";
+    if (request.variant == kGraph) return WhyNotByGraph(request);
     if (request.variant == kFlash && (problem.outputs & ATTEST_OUTPUT_WEIGHTS))
       return "flash never holds the attention weights; onednn:primitives gives them";
     try {
@@ -97,19 +105,44 @@ class OnednnBackend : public attest::Backend {
     return inside + attest::onednn::LayerBytes(request, pool_->threads(), engine_);
   }
 
+  std::optional<std::string> WhyNotByGraph(const attest::Request& request) {
+    if (auto reason = attest::onednn::graph::WhyNotInGraph(request.problem)) return reason;
+    try {
+      SdpaBytes(request);
+    } catch (const std::runtime_error& error) {  // Unsupported, or the library's own words
+      return error.what();
+    }
+    return std::nullopt;
+  }
+
+  // Looked for when first used, once: the other variants do without it.
+  const attest::onednn::graph::Library& GraphLibrary() const {
+    if (graph_library_ == nullptr && why_no_graph_library_.empty()) try {
+        graph_library_ = std::make_unique<attest::onednn::graph::Library>(pool_->threads());
+      } catch (const std::runtime_error& error) {
+        why_no_graph_library_ = error.what();
+      }
+    if (graph_library_ == nullptr) throw attest::Unsupported(why_no_graph_library_);
+    return *graph_library_;
+  }
+
   uint64_t SdpaBytes(const attest::Request& request) const {
+    if (request.variant == kGraph) return attest::onednn::graph::PlanBytes(GraphLibrary(), request);
     return request.variant == kFlash
                ? attest::onednn::FlashBytes(request, pool_->threads(), engine_)
                : attest::onednn::PrimitivesBytes(request, pool_->threads(), engine_);
   }
 
   std::unique_ptr<attest::Plan> MakeSdpa(const attest::Request& request) const {
+    if (request.variant == kGraph) return attest::onednn::graph::MakePlan(GraphLibrary(), request);
     return request.variant == kFlash ? attest::onednn::MakeFlashPlan(request, *pool_, engine_)
                                      : attest::onednn::MakePrimitivesPlan(request, *pool_, engine_);
   }
 
   dnnl::engine engine_;
   std::unique_ptr<attest::ThreadPool> pool_;
+  mutable std::unique_ptr<attest::onednn::graph::Library> graph_library_;
+  mutable std::string why_no_graph_library_;
 };
 
 }  // namespace
