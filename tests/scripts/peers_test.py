@@ -10,6 +10,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODULES = "backends/python/attest_worker/peers"
+LIBRARY = "backends/onednn/graph_library.h"
 
 # Makes environments whose python is this stub, and plays pip: a package is a folder.
 PYTHON = """#!/bin/bash
@@ -34,6 +35,8 @@ class Peers(unittest.TestCase):
         (self.root / "scripts").mkdir()
         shutil.copy(ROOT / "scripts/peers", self.root / "scripts/peers")
         shutil.copytree(ROOT / MODULES, self.root / MODULES)
+        (self.root / LIBRARY).parent.mkdir()
+        shutil.copy(ROOT / LIBRARY, self.root / LIBRARY)
         for name, text in (("python3", PYTHON), ("df", DF)):
             stub = self.root / "bin" / name
             stub.parent.mkdir(exist_ok=True)
@@ -51,7 +54,7 @@ class Peers(unittest.TestCase):
     def test_all_are_installed_once(self):
         result, calls = self.run_peers()
         self.assertEqual(result.returncode, 0, result.stderr)
-        names = sorted(file.stem for file in (ROOT / MODULES).glob("[a-z]*.py"))
+        names = [*sorted(file.stem for file in (ROOT / MODULES).glob("[a-z]*.py")), "onednn"]
         self.assertEqual(len(calls), 1 + len(names))
         for name, call in zip(names, calls[1:]):
             self.assertRegex(call, rf"^-m pip install .* {name}\b")
@@ -64,6 +67,13 @@ class Peers(unittest.TestCase):
         self.assertIn(".peers", calls[0])
         self.assertRegex(calls[1], r"--no-cache-dir onnxruntime onnx numpy$")
         self.assertEqual(len(calls), 2)
+
+    def test_a_wheel_without_a_python_package_is_installed_once(self):
+        self.assertEqual(self.run_peers("onednn")[0].returncode, 0)
+        packages = self.root / ".peers/lib/python3.11/site-packages"
+        (packages / "onednn").rename(packages / "onednn-2026.1.0.dist-info")
+        result, calls = self.run_peers("onednn")
+        self.assertEqual((result.returncode, calls), (0, []))
 
     def test_one_that_fails_does_not_stop_the_others(self):
         result, calls = self.run_peers("jax", "openvino", BROKEN="jax")
