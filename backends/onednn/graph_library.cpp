@@ -12,7 +12,6 @@
 
 #include "attest/backend.hpp"
 #include "graph_memory.h"
-#include "graph_verbose.h"
 
 namespace attest::onednn::graph {
 namespace {
@@ -183,9 +182,6 @@ void Library::Start() {
   const Threads threads(*this);
   // What comes from a cache tells nothing of its primitives.
   Check(functions_.graph_set_compiled_partition_cache_capacity(0), "cache_capacity");
-  const CaughtOutput output;
-  // The first line has the number of threads.
-  functions_.set_verbose(2);
   if (functions_.version()->cpu_runtime != kSycl)  // SYCL allocates by itself
     allocator_ =
         Make(functions_.graph_allocator_destroy, "graph_allocator_create", [&](void** allocator) {
@@ -199,12 +195,15 @@ void Library::Start() {
   stream_ = Make(functions_.stream_destroy, "stream_create", [&](void** stream) {
     return functions_.stream_create(stream, engine(), kDefaultStream);
   });
-  functions_.set_verbose(0);
-  const unsigned told = ParseVerbose(output.Text()).threads;
-  if (told != 0 && told != threads_)
-    throw Unsupported(name_ + " computes with " + std::to_string(told) + " threads here, not the " +
-                      std::to_string(threads_) + " it may use: give --threads " +
-                      std::to_string(told) + ", or a library on OpenMP in ATTEST_ONEDNN3");
+}
+
+void Library::CheckThreads(unsigned told) const {
+  if (omp_set_num_threads_ != nullptr) return;  // told, and set to 1 while a kernel is made
+  if (told != 0) told_threads_ = told;
+  if (told_threads_ != 0 && told_threads_ != threads_)
+    throw Unsupported(name_ + " computes with " + std::to_string(told_threads_) +
+                      " threads here, not " + std::to_string(threads_) + ": give --threads " +
+                      std::to_string(told_threads_) + ", or a library on OpenMP in ATTEST_ONEDNN3");
 }
 
 void Library::Check(int status, const char* function) const {

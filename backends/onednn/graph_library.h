@@ -135,6 +135,11 @@ class Library {
   void* engine() const { return engine_.get(); }
   void* stream() const { return stream_.get(); }
 
+  // Takes the number of threads that the library says it has, 0 where it does not; it says so once,
+  // before the first line about something it made. Throws Unsupported, then and ever after, where
+  // it has another number than it was given.
+  void CheckThreads(unsigned told) const;
+
   // Throws std::runtime_error with the function's name and the library's word for the status.
   void Check(int status, const char* function) const;
 
@@ -162,6 +167,7 @@ class Library {
   Functions functions_{};
   void (*omp_set_num_threads_)(int) = nullptr;
   const unsigned threads_;
+  mutable unsigned told_threads_ = 0;
   std::string name_;
   Handle allocator_{nullptr, nullptr};
   Handle engine_{nullptr, nullptr};
