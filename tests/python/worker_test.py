@@ -78,12 +78,24 @@ class Loaded(unittest.TestCase):
                          b"\0" * 6)
 
     def test_what_it_does_not_do_is_unsupported_with_the_reason(self):
-        for changes, word in (({"op": "self_attention"}, "self_attention"),
-                              ({"dtype": "i64"}, "i64")):
-            reply = self.prepare(**changes)
-            self.assertEqual(reply["status"], "unsupported")
-            self.assertIn(word, reply["message"])
+        reply = self.prepare(dtype="i64")
+        self.assertEqual(reply["status"], "unsupported")
+        self.assertIn("i64", reply["message"])
         self.assertEqual(self.worker.ask("ceilings", footprint_bytes=1)["status"], "unsupported")
+
+    def test_an_operation_that_the_library_lacks_is_unsupported(self):
+        from attest_worker.backend import Backend, Contract, Variant
+        from attest_worker.protocol import Unsupported
+        from attest_worker.session import Session
+
+        class SdpaAlone(Backend):
+            variants = (Variant("", "", {"f32": Contract("f32")}),)
+        session = Session("x", lambda threads: SdpaAlone(), None, unittest.mock.MagicMock())
+        session._load({"threads": 1})
+        request = self.head.request()
+        request = {**request, "problem": {**request["problem"], "op": "self_attention"}}
+        with self.assertRaisesRegex(Unsupported, "self_attention"):
+            session._prepare(request)
 
     def test_workspace_above_the_limit_is_out_of_memory(self):
         request = {**self.head.request(), "host_bytes_limit": 99}

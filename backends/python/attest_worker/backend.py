@@ -20,6 +20,7 @@ class Contract:
     probabilities: str = "none"   # in which P enters the second matmul
     exp_relative_error: float = 0.0  # of its exp; 0 = 4 units of the accumulation format
     flags: int = 0
+    projections: str = "none"     # in which a layer stores Q, K, V and the heads' outputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Backend:
     library_version = ""
     runtime = ""      # its threads: "OpenMP", ...
     variants = ()     # of Variant, by name
+    ops = ("sdpa",)   # and "self_attention", the whole layer: layer.py takes it apart
 
     def prepare(self, problem, variant, tensors):
         """A Plan for the problem on that Variant; raises protocol.Unsupported with the reason.
@@ -131,6 +133,17 @@ def refuse_boolean_mask(problem, library):
     the mask's values tell."""
     require(problem.attn_mask != "boolean",
             f"boolean masks: {library} gives rows that see no key other values than 0")
+
+
+def structure_as_mask(problem, is_causal):
+    """(visible [Lq, Lk], rows that see no key [Lq]), None where there is none: a mask in place of the
+    structure that the library has no word for. `is_causal`: what it does have one for is all."""
+    visible = None if is_causal else structure_of_mask(problem)
+    if visible is None:
+        return None, None
+    require(problem.attn_mask == "none", "a mask besides causality or a window")
+    empty = ~visible.any(axis=-1)
+    return visible, empty if empty.any() else None
 
 
 def structure_of_mask(problem, lengths=None):

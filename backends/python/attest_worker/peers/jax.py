@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy
 
 from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, layout_of_heads,
-                       refuse_boolean_mask, require, require_plain, structure_of_mask,
+                       refuse_boolean_mask, require, require_plain, structure_as_mask,
                        without_broadcast)
 
 NUMPY_TYPES = {"f32": numpy.float32, "bf16": jnp.bfloat16}
@@ -37,13 +37,9 @@ class JaxPlan(Plan):
         self._described = {d["role"]: d for d in tensors}
         self._swap = layout_of_heads(p, tensors) == "bnsh"
         top_left = is_top_left_causal(p)
-        visible = None if top_left else structure_of_mask(p)
-        self._structure, self._empty_rows = None, None
-        if visible is not None:
-            require(p.attn_mask == "none", "a mask besides causality or a window")
-            empty = ~visible.any(axis=-1)
-            self._structure = jnp.asarray(visible[None, None])
-            self._empty_rows = jnp.asarray(empty) if empty.any() else None
+        visible, empty = structure_as_mask(p, top_left)
+        self._structure = None if visible is None else jnp.asarray(visible[None, None])
+        self._empty_rows = None if empty is None else jnp.asarray(empty)
         function = functools.partial(_attention, swap=self._swap, scale=p.scale, is_causal=top_left)
         self._compiled = jax.jit(function).lower(*self._arguments(self._abstract)).compile()
         self.implementation = f"XLA {jax.devices()[0].platform}"

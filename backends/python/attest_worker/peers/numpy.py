@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attention as people write it with numpy, and the worked example of a backend in Python: scores of
 one group of heads [group, Lq, Lk] as a whole, two matrix products by numpy's BLAS, softmax as array
-operations. Everything of sdpa; f32 and f64 as they are, f16 and bf16 widened to f32 and rounded
+operations. Everything of sdpa, and the layer with Q, K, V and the heads' outputs in the type that
+is computed with; f32 and f64 as they are, f16 and bf16 widened to f32 and rounded
 once on store. Memory O(L^2). The matrix products use the BLAS's threads, all else one thread.
 
 Packages: numpy.
@@ -9,19 +10,20 @@ Packages: numpy.
 import numpy
 
 from ..backend import LSE, WEIGHTS, Backend, Contract, Plan, Variant, structure_of_mask
+from ..layer import as_heads, linear_maps, output_map, sdpa_inside, unmapped, widths
 
 
-def _widen(array, dtype):
+def _widen(array):
     """As numbers that numpy computes with; bf16 comes as its bits."""
-    if dtype == "bf16":
+    if array.dtype == numpy.uint16:
         return (array.astype(numpy.uint32) << 16).view(numpy.float32)
-    return array.astype(numpy.float32) if dtype == "f16" else array
+    return array.astype(numpy.float32) if array.dtype == numpy.float16 else array
 
 
-def _store(values, target, dtype):
+def _store(values, target):
     """Rounds to the nearest, ties to even, and writes. bf16: the bits of f32 without the lower 16;
     NaN is kept by its quiet bit."""
-    if dtype != "bf16":
+    if target.dtype != numpy.uint16:
         target[...] = values
         return
     bits = values.view(numpy.uint32)
@@ -29,11 +31,15 @@ def _store(values, target, dtype):
     target[...] = numpy.where(numpy.isnan(values), bits >> 16 | 0x40, rounded)
 
 
-class NumpyPlan(Plan):
+def _real(problem):
+    return numpy.float64 if problem.dtype == "f64" else numpy.float32
+
+
+class NumpySdpa(Plan):
     def __init__(self, problem, implementation):
         self._problem = problem
         self.implementation = implementation
-        self._real = numpy.float64 if problem.dtype == "f64" else numpy.float32
+        self._real = _real(problem)
         p = problem
         self._scores = numpy.empty((p.group, p.q_sequence_length, p.kv_sequence_length), self._real)
         self.workspace_bytes = self._scores.nbytes
@@ -41,7 +47,10 @@ class NumpyPlan(Plan):
         self._hidden = None if visible is None else ~visible
 
     def bind(self, tensors):
-        self._arrays = {role: tensor.numpy() for role, tensor in tensors.items()}
+        self.bind_arrays({role: tensor.numpy() for role, tensor in tensors.items()})
+
+    def bind_arrays(self, arrays):
+        self._arrays = arrays
 
     def run(self):
         hidden = self._hidden
@@ -56,9 +65,9 @@ class NumpyPlan(Plan):
         """The query heads that share one head of K and V."""
         p, arrays = self._problem, self._arrays
         heads = slice(kv_head * p.group, (kv_head + 1) * p.group)
-        q = _widen(arrays["q"][batch, heads], p.dtype)
-        k = _widen(arrays["k"][batch, kv_head], p.dtype)
-        v = _widen(arrays["v"][batch, kv_head], p.dtype)
+        q = _widen(arrays["q"][batch, heads])
+        k = _widen(arrays["k"][batch, kv_head])
+        v = _widen(arrays["v"][batch, kv_head])
         scores = self._scores
         numpy.matmul(q, k.T, out=scores)
         scores *= self._real(p.scale)
@@ -68,12 +77,12 @@ class NumpyPlan(Plan):
             scores *= self._real(p.softcap)
         self._mask(scores, batch, heads, hidden)
         self._softmax(scores, (batch, heads))
-        _store(numpy.matmul(scores, v), arrays["out"][batch, heads], p.dtype)
+        _store(numpy.matmul(scores, v), arrays["out"][batch, heads])
 
     def _mask(self, scores, batch, heads, hidden):
         kind = self._problem.attn_mask
         if kind == "additive":
-            scores += _widen(self._arrays["mask"][batch, heads], self._problem.dtype)
+            scores += _widen(self._arrays["mask"][batch, heads])
         elif kind == "boolean":
             numpy.copyto(scores, -numpy.inf, where=~self._arrays["mask"][batch, heads])
         if hidden is not None:
@@ -92,11 +101,51 @@ class NumpyPlan(Plan):
             with numpy.errstate(divide="ignore"):
                 self._arrays["lse"][place] = (maximum + numpy.log(total))[..., 0]
         if outputs & WEIGHTS:
-            _store(scores, self._arrays["weights"][place], self._problem.dtype)
+            _store(scores, self._arrays["weights"][place])
+
+
+class NumpyLayer(Plan):
+    """The linear maps are matrix products of all rows of a batch at once."""
+
+    def __init__(self, problem, implementation):
+        self._problem, self._after = problem, output_map(problem)
+        self._sdpa = NumpySdpa(sdpa_inside(problem), implementation)
+        self.implementation = implementation
+        kept = {*linear_maps(problem), *(role for role, x in unmapped(problem).items() if not x)}
+        if self._after:
+            kept.add("out")
+        self._heads = {role: heads for role, (_, heads, _) in widths(problem).items()}
+        self._stored = {role: numpy.zeros((problem.batch_size, rows, heads * size), _real(problem))
+                        for role, (rows, heads, size) in widths(problem).items() if role in kept}
+        self.workspace_bytes = self._sdpa.workspace_bytes + sum(
+            array.nbytes for array in self._stored.values())
+
+    def bind(self, tensors):
+        arrays = self._arrays = {role: tensor.numpy() for role, tensor in tensors.items()}
+        sources = {"out": "out", **unmapped(self._problem)}
+        flat = {**{role: arrays[x] for role, x in sources.items() if x}, **self._stored}
+        flat.setdefault("k", flat["q"])
+        self._sdpa.bind_arrays({**arrays, **{role: as_heads(array, self._heads[role])
+                                             for role, array in flat.items()}})
+
+    def run(self):
+        for role, (x, weight, bias) in linear_maps(self._problem).items():
+            self._map(_widen(self._arrays[x]), weight, bias, self._stored[role])
+        self._sdpa.run()
+        if self._after:
+            _store(self._map(self._stored["out"], *self._after), self._arrays["out"])
+
+    def _map(self, x, weight, bias, out=None):
+        """x W^T + b, [B, L, out]."""
+        y = numpy.matmul(x, _widen(self._arrays[weight]).T, out=out)
+        if bias:
+            y += _widen(self._arrays[bias])
+        return y
 
 
 class NumpyBackend(Backend):
     library = "NumPy"
+    ops = ("sdpa", "self_attention")
     variants = (Variant("", "matrix products by BLAS, softmax as array operations, O(L^2) memory",
                         {"bf16": Contract("f32"), "f16": Contract("f32"), "f32": Contract("f32"),
                          "f64": Contract("f64")}),)
@@ -108,7 +157,8 @@ class NumpyBackend(Backend):
         self._implementation = f"matmul by {blas['name']} {blas['version']}"
 
     def prepare(self, problem, variant, tensors):
-        return NumpyPlan(problem, self._implementation)
+        make = NumpySdpa if problem.op == "sdpa" else NumpyLayer
+        return make(problem, self._implementation)
 
 
 BACKEND = NumpyBackend

@@ -11,7 +11,7 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, layout_of_heads,
-                       require, require_plain, structure_of_mask, without_broadcast)
+                       require, require_plain, structure_as_mask, without_broadcast)
 from ..protocol import Unsupported
 
 OPSETS = {"": 23, "com.microsoft": 1}
@@ -57,25 +57,16 @@ class OnnxRuntimePlan(Plan):
         p = self._problem = problem
         self._layout = layout_of_heads(p, tensors)
         self._descriptions = {d["role"]: d for d in tensors}
-        self._structure, self._empty_rows = None, None
         # MultiHeadAttention shows every key to the last query, which is right for Lq = Lk alone.
         square = p.q_sequence_length == p.kv_sequence_length
         self._causal = is_top_left_causal(p) and (variant.name == "attention" or square)
-        if not self._causal:
-            self._take_structure(structure_of_mask(p))
+        self._structure, self._empty_rows = structure_as_mask(p, self._causal)
         self._graph, self._shapes = _Graph(), {}
         make = self._attention if variant.name == "attention" else self._multihead
         self._session = self._graph.session(make(), options)
         self._binding = self._session.io_binding()
         provider = self._session.get_providers()[0]
         self.implementation = f"{provider} {variant.expected_implementations}"
-
-    def _take_structure(self, visible):
-        if visible is not None:
-            require(self._problem.attn_mask == "none", "a mask besides causality or a window")
-            self._structure = visible
-            empty = ~visible.any(axis=-1)
-            self._empty_rows = empty if empty.any() else None
 
     def _flat(self, role):
         batch, heads, length, size = self._descriptions[role]["shape"]

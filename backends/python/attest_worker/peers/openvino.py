@@ -12,7 +12,7 @@ import openvino
 from openvino import opset13 as ops
 
 from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, layout_of_heads,
-                       refuse_boolean_mask, require, require_plain, structure_of_mask,
+                       refuse_boolean_mask, require, require_plain, structure_as_mask,
                        without_broadcast)
 from ..memory import NUMPY_TYPES
 
@@ -23,13 +23,13 @@ SWAP = [0, 2, 1, 3]
 class OpenVinoPlan(Plan):
     def __init__(self, problem, tensors, core, options):
         p = self._problem = problem
-        self._shapes, self._structure, self._empty_rows = {}, None, None
+        self._shapes, top_left = {}, is_top_left_causal(p)
+        self._structure, self._empty_rows = structure_as_mask(p, top_left)
         described = {d["role"]: d for d in tensors}
         swap = layout_of_heads(p, tensors) == "bsnh"
         self._inputs = {}
         q, k, v = (self._heads(described[role], swap) for role in ("q", "k", "v"))
-        top_left = is_top_left_causal(p)
-        mask = self._mask(described, None if top_left else structure_of_mask(p))
+        mask = self._mask(described)
         scale = ops.constant(numpy.float32(p.scale), TYPES[p.dtype])
         out = ops.scaled_dot_product_attention(q, k, v, mask, scale, causal=top_left)
         if swap:
@@ -77,12 +77,9 @@ class OpenVinoPlan(Plan):
         heads = ops.broadcast(heads, ops.constant([batch, count, group, length, size]))
         return ops.reshape(heads, ops.constant([batch, count * group, length, size]), False)
 
-    def _mask(self, described, visible):
-        if visible is not None:
-            require(self._problem.attn_mask == "none", "a mask besides causality or a window")
-            empty = ~visible.any(axis=-1)
-            self._empty_rows = empty if empty.any() else None
-            self._structure = numpy.ascontiguousarray(visible[None, None])
+    def _mask(self, described):
+        if self._structure is not None:
+            self._structure = numpy.ascontiguousarray(self._structure[None, None])
             self._inputs["structure"] = ops.parameter(list(self._structure.shape), TYPES["bool"])
             return self._inputs["structure"]
         if self._problem.attn_mask == "none":

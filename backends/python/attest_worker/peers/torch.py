@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch's torch.nn.functional.scaled_dot_product_attention on the CPU. Its inputs are views of
+"""PyTorch's torch.nn.functional.scaled_dot_product_attention on the CPU, and the layer as its users
+write it: torch.nn.functional.linear before and after it. Its inputs are views of
 the judge's memory; its output is a new tensor at every call, as for every user of it, and is copied
 to the judge's memory off the clock. Which kernel may run is set by torch's own switches before the
 clock starts, and asked back for the report.
@@ -7,10 +8,12 @@ clock starts, and asked back for the report.
 Packages: torch numpy.
 """
 import torch
+from torch.nn import functional
 from torch.nn.attention import SDPBackend
 
 from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, require,
-                       require_plain, structure_of_mask)
+                       require_plain, structure_as_mask)
+from ..layer import as_heads, described, linear_maps, output_map, sdpa_inside, unmapped, widths
 from ..protocol import Unsupported
 
 TYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "f64": torch.float64,
@@ -29,18 +32,14 @@ def _allow_only(kernel):
     torch.backends.cuda.enable_math_sdp(kernel == "MATH")
 
 
-class TorchPlan(Plan):
+class TorchSdpa(Plan):
     def __init__(self, problem, kernel):
         self._kernel, self._result = kernel, None
         p = problem
         top_left = is_top_left_causal(p)
-        visible = None if top_left else structure_of_mask(p)
-        self._structure, self._empty_rows = None, None
-        if visible is not None:
-            require(p.attn_mask == "none", "a mask besides causality or a window")
-            self._structure = torch.from_numpy(visible)
-            empty = ~visible.any(axis=-1)
-            self._empty_rows = torch.from_numpy(empty.nonzero()[0]) if empty.any() else None
+        visible, empty = structure_as_mask(p, top_left)
+        self._structure = None if visible is None else torch.from_numpy(visible)
+        self._empty_rows = None if empty is None else torch.from_numpy(empty.nonzero()[0])
         require(not (top_left and p.attn_mask != "none"), "a mask besides causality")
         self._options = {"dropout_p": 0.0, "is_causal": top_left, "scale": p.scale,
                          "enable_gqa": p.group > 1}
@@ -62,35 +61,70 @@ class TorchPlan(Plan):
                      if int(kernel) == number), str(number))
 
     def bind(self, tensors):
-        views = {role: as_torch(tensor) for role, tensor in tensors.items()}
-        self._q, self._k, self._v, self._out = (views[role] for role in ("q", "k", "v", "out"))
-        self._mask = views.get("mask", self._structure)
+        self._views = {role: as_torch(tensor) for role, tensor in tensors.items()}
+        self.allow(self._views.get("mask"))
+
+    def allow(self, mask):
+        """Makes torch take this plan's kernel, and `attend` this mask, from now on."""
+        self._mask = self._structure if mask is None else mask
         _allow_only(self._kernel)
 
     def discard(self):
         self._result = None
 
-    def run(self):
-        self._result = torch.nn.functional.scaled_dot_product_attention(
-            self._q, self._k, self._v, self._mask, **self._options)
+    def attend(self, q, k, v):
+        """A new tensor [B, H, Lq, v_head_size]."""
+        result = functional.scaled_dot_product_attention(q, k, v, self._mask, **self._options)
         if self._empty_rows is not None:
-            self._result.index_fill_(2, self._empty_rows, 0)
+            result.index_fill_(2, self._empty_rows, 0)
+        return result
+
+    def run(self):
+        self._result = self.attend(*(self._views[role] for role in ("q", "k", "v")))
 
     def download(self):
-        self._out.copy_(self._result)
+        self._views["out"].copy_(self._result)
+
+
+class TorchLayer(TorchSdpa):
+    """Q, K, V and the heads' outputs are new tensors of the io type."""
+
+    def __init__(self, problem, kernel):
+        p = problem
+        super().__init__(sdpa_inside(p), kernel)
+        self._maps, self._unmapped, self._after = linear_maps(p), unmapped(p), output_map(p)
+        self._heads = {role: heads for role, (_, heads, _) in widths(p).items()}
+        self._zeros = {role: torch.zeros(p.batch_size, rows, heads * size, dtype=TYPES[p.dtype])
+                       for role, (rows, heads, size) in widths(p).items()
+                       if self._unmapped.get(role) == ""}
+
+    def run(self):
+        flat = {role: self._views[x] if x else self._zeros[role]
+                for role, x in self._unmapped.items()}
+        for role, (x, weight, bias) in self._maps.items():
+            flat[role] = self._linear(self._views[x], weight, bias)
+        flat.setdefault("k", flat["q"])
+        out = self.attend(*(as_heads(flat[role], self._heads[role]) for role in ("q", "k", "v")))
+        out = out.swapaxes(1, 2).flatten(2)
+        self._result = self._linear(out, *self._after) if self._after else out
+
+    def _linear(self, x, weight, bias):
+        return functional.linear(x, self._views[weight], self._views[bias] if bias else None)
 
 
 class TorchBackend(Backend):
     library = "PyTorch"
     library_version = torch.__version__
     runtime = "OpenMP"
+    ops = ("sdpa", "self_attention")
     variants = (
         Variant("flash", "scaled_dot_product_attention, its flash kernel, O(L) memory",
-                {"bf16": Contract("f32", probabilities="bf16"),
-                 "f16": Contract("f32", probabilities="f16"),
+                {"bf16": Contract("f32", probabilities="bf16", projections="bf16"),
+                 "f16": Contract("f32", probabilities="f16", projections="f16"),
                  "f32": Contract("f32"), "f64": Contract("f64")}, "FLASH_ATTENTION"),
         Variant("math", "scaled_dot_product_attention, its unfused path, O(L^2) memory",
-                {"bf16": Contract("f32"), "f16": Contract("f32"), "f32": Contract("f32"),
+                {"bf16": Contract("f32", projections="bf16"),
+                 "f16": Contract("f32", projections="f16"), "f32": Contract("f32"),
                  "f64": Contract("f64")}, "MATH"))
 
     def __init__(self, threads):
@@ -100,7 +134,11 @@ class TorchBackend(Backend):
     def prepare(self, problem, variant, tensors):
         require_plain(problem, "torch")
         kernel = variant.expected_implementations
-        plan = TorchPlan(problem, kernel)
+        if problem.op == "sdpa":
+            plan = TorchSdpa(problem, kernel)
+        else:
+            plan = TorchLayer(problem, kernel)
+            tensors = described(problem) + [d for d in tensors if d["role"] == "mask"]
         plan.implementation = plan.choose(tensors)
         require(plan.implementation == kernel,
                 f"torch's {kernel} does not take these tensors: it would run {plan.implementation}")
