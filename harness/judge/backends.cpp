@@ -120,7 +120,7 @@ void AddContenders(const Settings& settings, const PluginFile& file,
 // Why a backend cannot have its name; "" = it can.
 std::string BadName(const std::string& name, std::set<std::string>& names) {
   if (SplitThreads(name).fewer != 0)
-    return fmt::format("'{}' means {} with {} threads: choose another label", name,
+    return fmt::format("'{}' means {} started with {} of more threads: choose another label", name,
                        SplitThreads(name).backend, SplitThreads(name).fewer);
   if (!names.insert(name).second) return fmt::format("a second plugin calls itself '{}'", name);
   return "";

@@ -140,7 +140,7 @@ class TwoThreads(unittest.TestCase):
     def test_a_label_of_that_form_is_none(self):
         path = f"1t={stub('correct')[1]}"
         done = attest("verify", *TINY, "--backend-path", path, "--backend", "correct*", code=5)
-        self.assertIn("'correct-1t' means correct with 1 threads: choose another label", done.stderr)
+        self.assertIn("'correct-1t' means correct started with 1 of more threads: choose another label", done.stderr)
 
 
 class MadeUp(unittest.TestCase):

@@ -2,7 +2,8 @@
 """jax.nn.dot_product_attention on the CPU, compiled by XLA before the clock starts. Inputs are
 views of the judge's memory; the output is a new array at every call and is copied to the judge's
 memory off the clock. The function wants [B, L, H, d]: from [B, H, L, d] its axes are swapped inside
-the compiled program, where XLA may fuse it.
+the compiled program, where XLA may fuse it. The layer is one compiled program, too: matrix products
+with a bias around that function.
 
 Packages: jax numpy.
 """
@@ -13,21 +14,43 @@ import jax
 import jax.numpy as jnp
 import numpy
 
-from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, layout_of_heads,
-                       refuse_boolean_mask, require, require_plain, structure_as_mask,
-                       without_broadcast)
+from ..backend import (Backend, Contract, Plan, Variant, is_dense, is_top_left_causal,
+                       layout_of_heads, refuse_boolean_mask, require, require_plain,
+                       structure_as_mask, without_broadcast)
+from ..layer import linear_maps, output_map, unmapped, widths
 
 NUMPY_TYPES = {"f32": numpy.float32, "bf16": jnp.bfloat16}
 
 
-def _attention(q, k, v, mask, bias, empty_rows, *, swap, scale, is_causal):
-    if swap:
-        q, k, v = (jnp.swapaxes(x, 1, 2) for x in (q, k, v))
-    out = jax.nn.dot_product_attention(q, k, v, bias=bias, mask=mask, scale=scale,
-                                       is_causal=is_causal)
-    if empty_rows is not None:
-        out = jnp.where(empty_rows[None, :, None, None], 0, out)
-    return jnp.swapaxes(out, 1, 2) if swap else out
+def _attend(of, structure, empty_rows, *, scale, is_causal):
+    """The output [B, Lq, H, d] of Q, K and V in that order of axes."""
+    out = jax.nn.dot_product_attention(of["q"], of["k"], of["v"], bias=of.get("mask"),
+                                       mask=structure, scale=scale, is_causal=is_causal)
+    return out if empty_rows is None else jnp.where(empty_rows[None, :, None, None], 0, out)
+
+
+def _sdpa(of, *masks, swap, **options):
+    if not swap:
+        return _attend(of, *masks, **options)
+    of = {**of, **{role: jnp.swapaxes(of[role], 1, 2) for role in ("q", "k", "v")}}
+    return jnp.swapaxes(_attend(of, *masks, **options), 1, 2)
+
+
+def _layer(of, *masks, problem, **options):
+    def linear(x, weight, bias):
+        # Summed in f32: rounded to bf16 before the bias, a sum near 0 would keep few of its digits.
+        y = jnp.matmul(x, of[weight].T, preferred_element_type=jnp.float32)
+        return (y + of[bias] if bias else y).astype(x.dtype)
+    flat = {role: of[x] for role, x in unmapped(problem).items() if x}
+    flat |= {role: linear(of[x], *rest) for role, (x, *rest) in linear_maps(problem).items()}
+    shapes = {role: (problem.batch_size, *shape) for role, shape in widths(problem).items()}
+    if problem.structure == "mean_pool":
+        flat |= {role: jnp.zeros(shapes[role], of["x"].dtype) for role in ("q", "k")}
+    flat.setdefault("k", flat["q"])
+    heads = {role: flat[role].reshape(shapes[role]) for role in ("q", "k", "v")}
+    out = _attend({**of, **heads}, *masks, **options)
+    out = out.reshape(*out.shape[:2], -1)
+    return linear(out, *output_map(problem)) if output_map(problem) else out
 
 
 class JaxPlan(Plan):
@@ -35,12 +58,18 @@ class JaxPlan(Plan):
         p = problem
         require(p.v_head_size == p.head_size, "v_head_size: JAX wants that of Q and K")
         self._described = {d["role"]: d for d in tensors}
-        self._swap = layout_of_heads(p, tensors) == "bnsh"
-        top_left = is_top_left_causal(p)
+        self._swap, top_left = False, is_top_left_causal(p)
         visible, empty = structure_as_mask(p, top_left)
-        self._structure = None if visible is None else jnp.asarray(visible[None, None])
-        self._empty_rows = None if empty is None else jnp.asarray(empty)
-        function = functools.partial(_attention, swap=self._swap, scale=p.scale, is_causal=top_left)
+        self._masks = (None if visible is None else jnp.asarray(visible[None, None]),
+                       None if empty is None else jnp.asarray(empty))
+        options = {"scale": p.scale, "is_causal": top_left}
+        if p.op == "sdpa":
+            self._swap = layout_of_heads(p, tensors) == "bnsh"
+            function = functools.partial(_sdpa, swap=self._swap, **options)
+        else:
+            require(all(is_dense(d) for d in tensors if d["role"] != "mask"),
+                    "rows with gaps: tensors must be contiguous")
+            function = functools.partial(_layer, problem=p, **options)
         self._compiled = jax.jit(function).lower(*self._arguments(self._abstract)).compile()
         self.implementation = f"XLA {jax.devices()[0].platform}"
         analysis = self._compiled.memory_analysis()
@@ -51,17 +80,17 @@ class JaxPlan(Plan):
         shape = self._described[role]["shape"]
         if role == "mask":
             return tuple(without_broadcast(self._described[role]))
-        return tuple(shape) if self._swap else tuple(shape[axis] for axis in (0, 2, 1, 3))
+        if self._swap or role not in ("q", "k", "v", "out") or len(shape) == 3:
+            return tuple(shape)
+        return tuple(shape[axis] for axis in (0, 2, 1, 3))
 
     def _abstract(self, role):
         return jax.ShapeDtypeStruct(self._stored_shape(role),
                                     NUMPY_TYPES[self._described[role]["dtype"]])
 
     def _arguments(self, of_role):
-        """q, k, v, mask, bias, empty_rows of the compiled function."""
-        bias = of_role("mask") if "mask" in self._described else None
-        return (*(of_role(role) for role in ("q", "k", "v")), self._structure, bias,
-                self._empty_rows)
+        """Those of the compiled function: inputs by role, structure, empty rows."""
+        return ({role: of_role(role) for role in self._described if role != "out"}, *self._masks)
 
     def bind(self, tensors):
         def view(role):
@@ -89,8 +118,9 @@ class JaxBackend(Backend):
     library = "JAX"
     library_version = jax.__version__
     runtime = "Eigen's thread pool"
+    ops = ("sdpa", "self_attention")
     variants = (Variant("", "jax.nn.dot_product_attention, compiled by XLA, O(L^2) memory",
-                        {"bf16": Contract("f32", probabilities="bf16"),
+                        {"bf16": Contract("f32", probabilities="bf16", projections="bf16"),
                          "f32": Contract("f32")}),)  # no f16: XLA has no product of it here
 
     def __init__(self, threads):
