@@ -93,8 +93,8 @@ template <typename Function>
 void Find(void* library, const char* name, Function& function) {
   function = reinterpret_cast<Function>(dlsym(library, name));
   if (function == nullptr)
-    throw Unsupported(std::string("the oneDNN 3.x that was found has no ") + name +
-                      ", so no Graph API: " + kFix);
+    throw Unsupported(std::string("the library that was found has no ") + name +
+                      ", so it is no oneDNN 3.x with the Graph API: " + kFix);
 }
 
 // Lets this thread use that many processors of its own while it lives.
@@ -121,11 +121,12 @@ class FewProcessors {
 Library::Library(unsigned threads) : threads_(threads) {
   const FewProcessors processors(threads);
   void* library = Open();
-  Bind(library);
+  Find(library, "dnnl_version", functions_.version);
   const Version& version = *functions_.version();
   name_ = "oneDNN " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
           std::to_string(version.patch) + " on " + RuntimeName(version.cpu_runtime);
   if (version.major != 3) throw Unsupported(name_ + " was found, not 3.x: " + kFix);
+  Bind(library);
   if (version.cpu_runtime == kThreadPool)
     throw Unsupported(name_ + " was found, which has no threads of its own: " + kFix);
   if (version.cpu_runtime == kOpenMp) Find(library, "omp_set_num_threads", omp_set_num_threads_);
@@ -136,7 +137,6 @@ Library::~Library() = default;
 
 void Library::Bind(void* library) {
 #define ATTEST_FIND(name) Find(library, "dnnl_" #name, functions_.name)
-  ATTEST_FIND(version);
   ATTEST_FIND(set_verbose);
   ATTEST_FIND(status2str);
   ATTEST_FIND(engine_create);

@@ -4,7 +4,7 @@
 // 3.x found at run time, compiled and run by it. What came of it is in the plan's `implementation`:
 //   fused, 1 partition, sdp_decomp_kernel_t   a thread computes a head: product, softmax, product,
 //                                             with the scores of one head in scratch, O(Lq Lk) per
-//                                             thread. From 3.5 on OpenMP, where B heads > 2
+//                                             thread. From 3.4 on OpenMP, where B heads > 2
 //                                             threads.
 //   unfused, 1 partition, larger_partition_kernel_t
 //                                             one primitive after another on all threads, the
@@ -12,6 +12,11 @@
 //   unfused, 3 partitions                     as that, and oneDNN 3.2 does not know the pattern
 // and the primitives that the kernels are made of. There is no query for the kernel: it is read
 // from the library's verbose lines (graph_verbose.h).
+//
+// Every score is computed, masked ones too. f32, B 1, 8 heads, L 2048, d 64, two threads of a Zen
+// 5: fused (3.12.1) 56 % of the FMA rate, 0.73 of onednn:flash, causal 0.3 of it; unfused on SYCL
+// (3.13.2, Intel's wheel) 27 %, 0.34 and 0.15. Verified with 3.2.0, 3.7.2, 3.12.1, 3.13.2; 3.6.2 is
+// wrong at head size 1.
 #include "graph_plan.h"
 
 #include <algorithm>

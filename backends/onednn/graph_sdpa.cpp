@@ -116,8 +116,9 @@ class Builder {
       strides.insert(strides.begin() + 1, strides[1] * group);
     }
     for (size_t i = sizes.size(); i-- > 0;) {
-      if (strides[i] == 0) sizes[i] = 1;
-      if (sizes[i] == 1) strides[i] = i + 1 == sizes.size() ? 1 : strides[i + 1] * sizes[i + 1];
+      if (strides[i] != 0) continue;
+      sizes[i] = 1;
+      strides[i] = i + 1 == sizes.size() ? 1 : strides[i + 1] * sizes[i + 1];
     }
     return Describe(id, TypeOf(tensor.dtype), sizes, strides);
   }
