@@ -71,7 +71,7 @@ class Backend:
     library_version = ""
     runtime = ""      # its threads: "OpenMP", ...
     variants = ()     # of Variant, by name
-    ops = ("sdpa",)   # and "self_attention", the whole layer: layer.py takes it apart
+    operations = ("sdpa",)  # and "self_attention", the whole layer: layer.py takes it apart
 
     def prepare(self, problem, variant, tensors):
         """A Plan for the problem on that Variant; raises protocol.Unsupported with the reason.
@@ -136,8 +136,8 @@ def refuse_boolean_mask(problem, library):
 
 
 def structure_as_mask(problem, is_causal):
-    """(visible [Lq, Lk], rows that see no key [Lq]), None where there is none: a mask in place of the
-    structure that the library has no word for. `is_causal`: what it does have one for is all."""
+    """(visible [Lq, Lk], rows that see no key [Lq]), None where there is none: a mask in place of
+    the structure that the library has no word for. `is_causal`: it has one for all there is."""
     visible = None if is_causal else structure_of_mask(problem)
     if visible is None:
         return None, None

@@ -68,6 +68,6 @@ def described(problem):
 
 
 def as_heads(array, heads):
-    """[B, L, heads d] as [B, heads, L, d] of the same memory, for arrays that have numpy's words."""
+    """[B, L, heads d] as [B, heads, L, d] of the same memory: of arrays with numpy's methods."""
     batch, length, width = array.shape
     return array.reshape(batch, length, heads, width // heads).swapaxes(1, 2)

@@ -97,7 +97,7 @@ class Session:
             raise ProtocolError(f"variant: there is no {request['variant']}")
         variant = self._backend.variants[request["variant"]]
         problem = Problem(**request["problem"])
-        if problem.op not in self._backend.ops:
+        if problem.op not in self._backend.operations:
             raise Unsupported(f"op {problem.op}")
         if problem.dtype not in variant.contracts:
             raise Unsupported(f"tensors of {problem.dtype}")

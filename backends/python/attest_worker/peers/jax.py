@@ -118,7 +118,7 @@ class JaxBackend(Backend):
     library = "JAX"
     library_version = jax.__version__
     runtime = "Eigen's thread pool"
-    ops = ("sdpa", "self_attention")
+    operations = ("sdpa", "self_attention")
     variants = (Variant("", "jax.nn.dot_product_attention, compiled by XLA, O(L^2) memory",
                         {"bf16": Contract("f32", probabilities="bf16", projections="bf16"),
                          "f32": Contract("f32")}),)  # no f16: XLA has no product of it here

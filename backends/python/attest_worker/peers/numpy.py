@@ -145,7 +145,7 @@ class NumpyLayer(Plan):
 
 class NumpyBackend(Backend):
     library = "NumPy"
-    ops = ("sdpa", "self_attention")
+    operations = ("sdpa", "self_attention")
     variants = (Variant("", "matrix products by BLAS, softmax as array operations, O(L^2) memory",
                         {"bf16": Contract("f32"), "f16": Contract("f32"), "f32": Contract("f32"),
                          "f64": Contract("f64")}),)

@@ -3,7 +3,8 @@
 in the judge's memory. Its precision is set to f32: left alone, it would compute in bf16 where the
 CPU has it. The library keeps the operator as one node in models with a state only; in others it
 takes it apart and compiles the parts into `Subgraph`s. The report lists what ran. The operator has
-no grouped heads: K and V are repeated by a Broadcast before it, as exported models do.
+no grouped heads: K and V are repeated by a Broadcast before it, as exported models do. The layer is
+one graph, too, with the weights among its inputs.
 
 Packages: openvino numpy.
 """
@@ -11,9 +12,10 @@ import numpy
 import openvino
 from openvino import opset13 as ops
 
-from ..backend import (Backend, Contract, Plan, Variant, is_top_left_causal, layout_of_heads,
-                       refuse_boolean_mask, require, require_plain, structure_as_mask,
-                       without_broadcast)
+from ..backend import (Backend, Contract, Plan, Variant, is_dense, is_top_left_causal,
+                       layout_of_heads, refuse_boolean_mask, require, require_plain,
+                       structure_as_mask, without_broadcast)
+from ..layer import linear_maps, output_map, unmapped, widths
 from ..memory import NUMPY_TYPES
 
 TYPES = {"f32": openvino.Type.f32, "bool": openvino.Type.boolean}
@@ -23,24 +25,65 @@ SWAP = [0, 2, 1, 3]
 class OpenVinoPlan(Plan):
     def __init__(self, problem, tensors, core, options):
         p = self._problem = problem
-        self._shapes, top_left = {}, is_top_left_causal(p)
-        self._structure, self._empty_rows = structure_as_mask(p, top_left)
-        described = {d["role"]: d for d in tensors}
-        swap = layout_of_heads(p, tensors) == "bsnh"
-        self._inputs = {}
-        q, k, v = (self._heads(described[role], swap) for role in ("q", "k", "v"))
-        mask = self._mask(described)
-        scale = ops.constant(numpy.float32(p.scale), TYPES[p.dtype])
-        out = ops.scaled_dot_product_attention(q, k, v, mask, scale, causal=top_left)
-        if swap:
-            out = ops.transpose(out, ops.constant(SWAP))
+        self._shapes, self._inputs = {}, {}
+        self._described = {d["role"]: d for d in tensors}
+        self._top_left = is_top_left_causal(p)
+        self._structure, self._empty_rows = structure_as_mask(p, self._top_left)
+        out = self._sdpa(tensors) if p.op == "sdpa" else self._layer(tensors)
         model = openvino.Model([out], list(self._inputs.values()), "attention")
         compiled = core.compile_model(model, "CPU", {
             **options, "INFERENCE_PRECISION_HINT": TYPES[p.dtype]})
         self.implementation = self._kernels(compiled)
         self._request = compiled.create_infer_request()
-        shape = described["out"]["shape"]
+
+    def _sdpa(self, tensors):
+        swap = layout_of_heads(self._problem, tensors) == "bsnh"
+        out = self._attend(*(self._heads(self._described[role], swap) for role in ("q", "k", "v")))
+        shape = self._described["out"]["shape"]
         self._shapes["out"] = [shape[axis] for axis in SWAP] if swap else shape
+        return ops.transpose(out, ops.constant(SWAP)) if swap else out
+
+    def _layer(self, tensors):
+        p, sizes = self._problem, widths(self._problem)
+        require(all(is_dense(d) for d in tensors if d["role"] != "mask"),
+                "rows with gaps: tensors must be contiguous")
+        self._shapes["out"] = self._described["out"]["shape"]
+        flat = {role: self._whole(x) for role, x in unmapped(p).items() if x}
+        for role, (x, *rest) in linear_maps(p).items():
+            flat[role] = self._linear(self._whole(x), *rest)
+        for role in [role for role, x in unmapped(p).items() if not x]:
+            rows, heads, size = sizes[role]
+            flat[role] = ops.constant(numpy.zeros([p.batch_size, rows, heads * size], "float32"))
+        flat.setdefault("k", flat["q"])
+
+        def of_heads(role):
+            shape = [p.batch_size, *sizes[role]]
+            heads = ops.reshape(flat[role], ops.constant(shape), False)
+            heads = ops.transpose(heads, ops.constant(SWAP))
+            return heads if role == "q" else self._repeat(heads, [shape[axis] for axis in SWAP])
+        out = ops.transpose(self._attend(*map(of_heads, ("q", "k", "v"))), ops.constant(SWAP))
+        rows, heads, size = sizes["out"]
+        out = ops.reshape(out, ops.constant([p.batch_size, rows, heads * size]), False)
+        return self._linear(out, *output_map(p)) if output_map(p) else out
+
+    def _whole(self, role):
+        """An input as it is described; the same one for every use."""
+        if role in self._inputs:
+            return self._inputs[role]
+        return self._input(role, self._described[role]["dtype"], self._described[role]["shape"])
+
+    def _linear(self, x, weight, bias):
+        y = ops.matmul(x, self._whole(weight), False, True)
+        return ops.add(y, self._whole(bias)) if bias else y
+
+    def _attend(self, q, k, v):
+        """The output [B, H, Lq, d] of Q, K and V in that order of axes."""
+        scale = ops.constant(numpy.float32(self._problem.scale), TYPES[self._problem.dtype])
+        out = ops.scaled_dot_product_attention(q, k, v, self._mask(), scale, causal=self._top_left)
+        if self._empty_rows is None:
+            return out
+        empty = ops.constant(self._empty_rows[None, None, :, None])
+        return ops.select(empty, ops.constant(numpy.float32(0)), out)
 
     @staticmethod
     def _kernels(compiled):
@@ -77,7 +120,7 @@ class OpenVinoPlan(Plan):
         heads = ops.broadcast(heads, ops.constant([batch, count, group, length, size]))
         return ops.reshape(heads, ops.constant([batch, count * group, length, size]), False)
 
-    def _mask(self, described):
+    def _mask(self):
         if self._structure is not None:
             self._structure = numpy.ascontiguousarray(self._structure[None, None])
             self._inputs["structure"] = ops.parameter(list(self._structure.shape), TYPES["bool"])
@@ -85,7 +128,7 @@ class OpenVinoPlan(Plan):
         if self._problem.attn_mask == "none":
             return None
         require(not self._problem.is_causal, "a mask besides causality")
-        mask = described["mask"]
+        mask = self._described["mask"]
         return self._input("mask", mask["dtype"], without_broadcast(mask))
 
     def bind(self, tensors):
@@ -96,7 +139,6 @@ class OpenVinoPlan(Plan):
                 tensor = self._view(tensors[role])
             self._request.set_input_tensor(index, tensor)
         self._request.set_output_tensor(0, self._view(tensors["out"]))
-        self._out = tensors["out"].numpy()
 
     def _view(self, tensor):
         """The tensor's memory with the shape of the graph's input or output: no copy."""
@@ -105,14 +147,13 @@ class OpenVinoPlan(Plan):
 
     def run(self):
         self._request.infer()
-        if self._empty_rows is not None:
-            self._out[:, :, self._empty_rows] = 0
 
 
 class OpenVinoBackend(Backend):
     library = "OpenVINO"
     library_version = openvino.__version__
     runtime = "oneTBB"
+    operations = ("sdpa", "self_attention")
     # No bf16: there the scale, Q times the scale, and the scores are all rounded to bf16, which no
     # contract describes; errors of large scores are 2.5 times the bound of bf16 scores.
     variants = (Variant("", "ScaledDotProductAttention, fused as the library chooses",

@@ -116,7 +116,7 @@ class TorchBackend(Backend):
     library = "PyTorch"
     library_version = torch.__version__
     runtime = "OpenMP"
-    ops = ("sdpa", "self_attention")
+    operations = ("sdpa", "self_attention")
     variants = (
         Variant("flash", "scaled_dot_product_attention, its flash kernel, O(L) memory",
                 {"bf16": Contract("f32", probabilities="bf16", projections="bf16"),
