@@ -16,7 +16,7 @@
 // Every score is computed, masked ones too. f32, B 1, 8 heads, L 2048, d 64, two threads of a Zen
 // 5: fused (3.12.1) 56 % of the FMA rate, 0.73 of onednn:flash, causal 0.3 of it; unfused on SYCL
 // (3.13.2, Intel's wheel) 27 %, 0.34 and 0.15. Verified with 3.2.0, 3.7.2, 3.12.1, 3.13.2; 3.6.2 is
-// wrong at head size 1.
+// wrong at head size 1, and where a mask is one for a whole batch: its decomposed kernel was new.
 #include "graph_plan.h"
 
 #include <algorithm>
@@ -43,6 +43,18 @@ struct Partition {
   std::vector<LogicalTensor> inputs, outputs;
 };
 
+// The library tells what it makes while this lives.
+class Verbose {
+ public:
+  explicit Verbose(const Functions& call) : call_(call) { call_.set_verbose(2); }
+  ~Verbose() { call_.set_verbose(0); }
+  Verbose(const Verbose&) = delete;
+  Verbose& operator=(const Verbose&) = delete;
+
+ private:
+  const Functions& call_;
+};
+
 int64_t ElementBytes(int data_type) {
   if (data_type == kF32) return 4;
   return data_type == kBoolean ? 1 : 2;
@@ -55,11 +67,12 @@ struct CompiledGraph {
     const Library::Threads threads(library);
     const Handle graph = MakeSdpaGraph(library, request);
     Cut(graph.get());
-    const CaughtOutput output;
-    call.set_verbose(2);
-    for (Partition& partition : partitions) Compile(partition);
-    call.set_verbose(0);
-    dispatch = ParseVerbose(output.Text());
+    {
+      const CaughtOutput output;
+      const Verbose verbose(call);
+      for (Partition& partition : partitions) Compile(partition);
+      dispatch = ParseVerbose(output.Text());
+    }
     library.CheckThreads(dispatch.threads);
   }
 
@@ -171,8 +184,9 @@ uint64_t RunBytes(const CompiledGraph& graph, const attest_problem& problem) {
          (graph.is_fused() ? graph.library.threads() : problem.batch_size * problem.q_num_heads);
 }
 
-uint64_t BytesOf(const CompiledGraph& graph, const attest_problem& problem) {
-  uint64_t bytes = PositionBytes(problem) + RunBytes(graph, problem);
+// What the plan itself allocates.
+uint64_t OwnBytes(const CompiledGraph& graph, const attest_problem& problem) {
+  uint64_t bytes = PositionBytes(problem);
   for (const auto& [id, tensor] : graph.Between()) bytes += DenseBytes(tensor);
   return bytes;
 }
@@ -224,7 +238,8 @@ class GraphPlan final : public Plan {
   }
 
   PlanInfo Info() override {
-    return {graph_.Text(), std::max(BytesOf(graph_, problem_), AllocatedBytes()), 0};
+    const uint64_t run_bytes = std::max(RunBytes(graph_, problem_), AllocatedBytes());
+    return {graph_.Text(), OwnBytes(graph_, problem_) + run_bytes, 0};
   }
 
  private:
@@ -303,7 +318,7 @@ uint64_t PlanBytes(const Library& library, const Request& request) {
     throw Unsupported(library.name() + " gives NaN for rows that see no key; 3.8 gives 0");
   const CompiledGraph graph(library, request);
   RequireUsable(graph, request);
-  return BytesOf(graph, request.problem);
+  return OwnBytes(graph, request.problem) + RunBytes(graph, request.problem);
 }
 
 std::unique_ptr<Plan> MakePlan(const Library& library, const Request& request) {
