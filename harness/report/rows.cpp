@@ -22,7 +22,10 @@ const Timing* TimingOf(const Result& result) {
 
 // "1.87x 94%": how many times as fast, and that as part of what the threads could bring.
 std::string ScalingText(const Scaling& scaling) {
-  return fmt::format("{}x {:.0f}%", FormatNumber(scaling.ratio), 100 * scaling.efficiency);
+  const bool known =
+      scaling.low && scaling.high && *scaling.high - *scaling.low <= kNoisySpread * scaling.ratio;
+  return fmt::format("{}x {:.0f}%{}", FormatNumber(scaling.ratio), 100 * scaling.efficiency,
+                     known ? "" : "~");
 }
 
 void FillTimes(const Report& report, const Timing& timing, const Timing* baseline, Row& row) {

@@ -21,7 +21,7 @@ struct Row {
   std::string rate = "-";     // GFLOP/s; GB/s where the cell is memory-bound
   std::string ceiling = "-";  // per cent of the ceiling that limits the cell
   std::string speedup = "-";  // "1.85x"
-  std::string scaling = "-";  // "1.87x 94%": against the fewest threads, and its efficiency
+  std::string scaling = "-";  // "1.87x 94%": against the fewest threads; '~' as above
   std::string error = "-";    // error / bound
   std::optional<double> speedup_value;
 };

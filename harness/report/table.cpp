@@ -9,6 +9,7 @@
 
 #include "harness/report/format.h"
 #include "harness/report/rows.h"
+#include "harness/report/statistics.h"
 
 namespace attest::report {
 namespace {
@@ -146,9 +147,11 @@ std::string TextTable(const Report& report, const TableOptions& options) {
   if (!options.baseline.empty())
     notes += fmt::format("speed-up: against {}, paired within rounds\n", options.baseline);
   if (with_scaling)
-    notes +=
+    notes += fmt::format(
         "scaling: times as fast as with the fewest threads, paired, and % of what they could "
-        "bring\n";
+        "bring; "
+        "~ its interval is wider than {:.0f} %\n",
+        100 * kNoisySpread);
   notes += ReasonLines(report) + AgreementLines(report) + BackendLines(report);
   return fmt::format("{}\n{}{}\n{}\n{}\n", options.color ? Colored(table, rows) : table,
                      RuleTable(report, rows), notes, MachineLine(report),

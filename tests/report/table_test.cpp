@@ -52,7 +52,7 @@ TEST(MakeRows, SpeedUpsAndCeilings) {
   ASSERT_EQ(rows.size(), 8u);
   EXPECT_NEAR(rows[0].speedup_value.value(), 2, 0.02);
   EXPECT_EQ(rows[1].speedup, "1.00x");
-  EXPECT_EQ(rows[0].scaling, "1.75x 88%");
+  EXPECT_EQ(rows[0].scaling, "1.75x 88%~") << "its interval is wide";
   EXPECT_EQ(rows[1].scaling, "-");
   EXPECT_THAT(rows[0].rate, HasSubstr("GFLOP/s"));
   EXPECT_THAT(rows[4].rate, HasSubstr("GB/s"));
@@ -133,6 +133,10 @@ TEST(TextTable, RulesOnlyWhereAsked) {
 TEST(TextTable, ScalingOnlyWhereThreadsWereCompared) {
   Report report = MakeReport();
   EXPECT_THAT(TextTable(report, {}), HasSubstr("scaling: times as fast as with the fewest"));
+  report.cells[0].results[0].scaling->low = 1.6;
+  EXPECT_THAT(TextTable(report, {}), HasSubstr("1.75x 88%~"));
+  report.cells[0].results[0].scaling->high = 1.76;
+  EXPECT_THAT(TextTable(report, {}), Not(HasSubstr("88%~")));
   report.cells[0].results[0].scaling.reset();
   EXPECT_THAT(TextTable(report, {}), Not(HasSubstr("scaling")));
   EXPECT_THAT(MarkdownSummary(report, "eigen:unfused"),
