@@ -16,7 +16,7 @@
 // Every score is computed, masked ones too. f32, B 1, 8 heads, L 2048, d 64, two threads of a Zen
 // 5: fused (3.12.1) 56 % of the FMA rate, 0.73 of onednn:flash, causal 0.3 of it; unfused on SYCL
 // (3.13.2, Intel's wheel) 27 %, 0.34 and 0.15. Verified with 3.2.0, 3.7.2, 3.12.1, 3.13.2; 3.6.2 is
-// wrong at head size 1, and where a mask is one for a whole batch: its decomposed kernel was new.
+// wrong at head size 1 and where a batch shares one mask.
 #include "graph_plan.h"
 
 #include <algorithm>
