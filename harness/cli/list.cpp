@@ -29,11 +29,13 @@ std::string BackendTable(const std::vector<report::Backend>& backends) {
   for (const report::Backend& backend : backends) {
     const bool loaded = backend.state == report::BackendState::kLoaded;
     rows.push_back({backend.name, std::string(report::BackendStateName(backend.state)),
-                    Library(backend), loaded ? backend.path : report::OneLine(backend.reason)});
+                    Library(backend), backend.runtime,
+                    loaded ? backend.path : report::OneLine(backend.reason)});
     for (const report::Device& device : backend.devices)
-      rows.push_back({"", fmt::format("@{}", device.index), device.name, device.driver});
+      rows.push_back({"", fmt::format("@{}", device.index), device.name, "", device.driver});
   }
-  return report::LayOut({{"backend"}, {"state"}, {"library"}, {"path, or why not"}}, rows);
+  return report::LayOut({{"backend"}, {"state"}, {"library"}, {"threads by"}, {"path, or why not"}},
+                        rows);
 }
 
 // "f32: accumulate f32, operands none, ..." is too long for a table: what differs from plain

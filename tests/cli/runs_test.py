@@ -178,7 +178,7 @@ class Runs(unittest.TestCase):
         result = run("list", "--backend-path", STUBS / "correct", "--backend-path", STUBS / "wrong_major",
                      "--backend-path", STUBS / "unavailable")
         self.assertEqual(result.returncode, 0, result.stderr)
-        for pattern in (r"(?m)^correct +loaded", r"(?m)^wrong_major +rejected .*ABI 2.0",
+        for pattern in (r"(?m)^correct +loaded .*  none  ", r"(?m)^wrong_major +rejected .*ABI 2.0",
                         r"(?m)^unavailable +unavailable ", r"(?m)^smoke +4 "):
             self.assertRegex(result.stdout, pattern)
         by_environment = run("list", ATTEST_BACKEND_PATH=f"{STUBS / 'correct'}:{STUBS / 'wrong_major'}")
