@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "transpose.h"
+
 namespace attest::cpu {
 
 void CopyRows(BfloatRows rows, int64_t step, int64_t count, int64_t columns, int64_t padded,
@@ -17,52 +19,37 @@ void CopyRows(BfloatRows rows, int64_t step, int64_t count, int64_t columns, int
 
 namespace {
 
-constexpr int kBlock = 16;  // keys that are transposed at once
-
-// The first `count` of up to 8 elements, 0 behind them; none are read for count <= 0.
-HWY_INLINE __m128i LoadSome(const Bfloat16* from, int count) {
-  const auto mask = static_cast<__mmask8>((1u << std::clamp(count, 0, 8)) - 1u);
-  return _mm_maskz_loadu_epi16(mask, from);
-}
-
-// 8 elements (4 pairs) of 16 keys, of which `keys` exist and `columns` elements are left, to four
-// rows of 16 pairs.
-HWY_INLINE void TransposePairs(const Bfloat16* from, int64_t stride, int keys, int columns,
-                               Pair* to) {
-  const auto load = [&](int key) HWY_ATTR {
-    return LoadSome(from + key * stride, key < keys ? columns : 0);
-  };
-  __m512i rows[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    __m512i row = _mm512_castsi128_si512(load(i));
-    row = _mm512_inserti32x4(row, load(i + 4), 1);
-    row = _mm512_inserti32x4(row, load(i + 8), 2);
-    rows[i] = _mm512_inserti32x4(row, load(i + 12), 3);
-  }
-  const __m512i low01 = _mm512_unpacklo_epi32(rows[0], rows[1]);
-  const __m512i high01 = _mm512_unpackhi_epi32(rows[0], rows[1]);
-  const __m512i low23 = _mm512_unpacklo_epi32(rows[2], rows[3]);
-  const __m512i high23 = _mm512_unpackhi_epi32(rows[2], rows[3]);
-  const __m512i columns_of_pairs[4] = {
-      _mm512_unpacklo_epi64(low01, low23), _mm512_unpackhi_epi64(low01, low23),
-      _mm512_unpacklo_epi64(high01, high23), _mm512_unpackhi_epi64(high01, high23)};
-  for (int c = 0; c < 4 && 2 * c < columns; ++c)
-    _mm512_storeu_si512(to + c * kPanelKeys, columns_of_pairs[c]);
-}
-
-HWY_INLINE __m512i LoadSome32(const Bfloat16* from, int count) {
+// The first `count` of up to 32 elements, 0 behind them; none are read for count <= 0.
+HWY_INLINE __m512i LoadSome(const Bfloat16* from, int count) {
   const auto mask = static_cast<__mmask32>((uint64_t{1} << std::clamp(count, 0, 32)) - 1u);
   return _mm512_maskz_loadu_epi16(mask, from);
+}
+
+// 16 keys x 32 elements, of which `keys` and `columns` exist.
+template <bool kWhole>
+HWY_INLINE void PackSquare(BfloatRows from, int keys, int columns, Pair* to) {
+  __m512 rows[kSquare];
+#pragma GCC unroll 16
+  for (int i = 0; i < kSquare; ++i) {
+    const Bfloat16* row = from.data + i * from.stride;
+    rows[i] = _mm512_castsi512_ps(kWhole ? _mm512_loadu_si512(row)
+                                         : LoadSome(row, i < keys ? columns : 0));
+  }
+  StoreTransposed(rows, kWhole ? kSquare : (columns + 1) / 2, to, kPanelKeys);
 }
 
 }  // namespace
 
 void PackKeyPairs(BfloatRows keys, int count, int depth, Pair* panel) {
-  for (int key = 0; key < count; key += kBlock)
-    for (int c = 0; c < depth; c += 8)
-      TransposePairs(keys.data + key * keys.stride + c, keys.stride, count - key, depth - c,
-                     panel + c / 2 * kPanelKeys + key);
+  for (int key = 0; key < count; key += kSquare)
+    for (int c = 0; c < depth; c += 2 * kSquare) {
+      const BfloatRows from{keys.data + key * keys.stride + c, keys.stride};
+      Pair* to = panel + c / 2 * kPanelKeys + key;
+      if (count - key >= kSquare && depth - c >= 2 * kSquare)
+        PackSquare<true>(from, kSquare, 2 * kSquare, to);
+      else
+        PackSquare<false>(from, count - key, depth - c, to);
+    }
 }
 
 void PackValuePairs(BfloatRows values, int count, int columns, int64_t width, Pair* panel) {
@@ -76,11 +63,11 @@ void PackValuePairs(BfloatRows values, int count, int columns, int64_t width, Pa
   for (int key = 0; key < count; key += 2, panel += width)
     for (int c = 0; c < columns; c += 32) {
       const Bfloat16* row = values.data + key * values.stride + c;
-      const __m512i first = LoadSome32(row, columns - c);
-      const __m512i second = LoadSome32(row + values.stride, key + 1 < count ? columns - c : 0);
+      const __m512i first = LoadSome(row, columns - c);
+      const __m512i second = LoadSome(row + values.stride, key + 1 < count ? columns - c : 0);
       _mm512_storeu_si512(panel + c, _mm512_permutex2var_epi16(first, low, second));
-      if (c + kBlock < width)
-        _mm512_storeu_si512(panel + c + kBlock, _mm512_permutex2var_epi16(first, high, second));
+      if (c + kSquare < width)
+        _mm512_storeu_si512(panel + c + kSquare, _mm512_permutex2var_epi16(first, high, second));
     }
 }
 

@@ -4,11 +4,10 @@
 #include <algorithm>
 
 #include "attest/half.hpp"
+#include "transpose.h"
 
 namespace attest::cpu {
 namespace {
-
-using SmallTag = hn::CappedTag<float, 4>;
 
 void LoadRow(const float* row, int64_t columns, float* out) { std::copy_n(row, columns, out); }
 
@@ -48,6 +47,41 @@ void StoreAll(const float* from, int64_t stride, int64_t count, int64_t columns,
       for (int64_t c = 0; c < columns; ++c) Narrow(from[c], &row[c * step]);
 }
 
+#if HWY_TARGET <= HWY_AVX3
+
+// 16 keys x 16 elements, of which `keys` and `columns` exist.
+template <bool kWhole>
+HWY_INLINE void PackSquare(Rows from, int keys, int columns, const float* factors, float* to) {
+  const __mmask16 mask = kWhole ? FirstLanes(kSquare) : FirstLanes(columns);
+  const __m512 factor = _mm512_maskz_loadu_ps(mask, factors);
+  __m512 rows[kSquare];
+#pragma GCC unroll 16
+  for (int i = 0; i < kSquare; ++i) {
+    const float* row = from.data + i * from.stride;
+    rows[i] =
+        kWhole ? _mm512_loadu_ps(row) : _mm512_maskz_loadu_ps(i < keys ? mask : __mmask16{0}, row);
+    rows[i] = _mm512_mul_ps(rows[i], factor);
+  }
+  StoreTransposed(rows, kWhole ? kSquare : columns, to, kGroupKeys);
+}
+
+// Keys [0, count) of one group, elements [0, depth).
+void PackGroup(Rows keys, int count, int depth, const float* factors, float* group) {
+  for (int key = 0; key < count; key += kSquare)
+    for (int c = 0; c < depth; c += kSquare) {
+      const Rows from{keys.data + key * keys.stride + c, keys.stride};
+      float* to = group + c * kGroupKeys + key;
+      if (count - key >= kSquare && depth - c >= kSquare)
+        PackSquare<true>(from, kSquare, kSquare, factors + c, to);
+      else
+        PackSquare<false>(from, count - key, depth - c, factors + c, to);
+    }
+}
+
+#else
+
+using SmallTag = hn::CappedTag<float, 4>;
+
 // 4 keys x 4 elements from `from`, transposed and multiplied, to `to`.
 HWY_INLINE void Transpose4(const float* from, int64_t stride, const float* factors, float* to) {
 #if HWY_TARGET == HWY_SCALAR
@@ -74,41 +108,10 @@ HWY_INLINE void Transpose4(const float* from, int64_t stride, const float* facto
 #endif
 }
 
-#if HWY_TARGET <= HWY_AVX3
-// 16 keys x 4 elements: four transposes of 4 x 4 side by side in the 128-bit lanes.
-HWY_INLINE void Transpose16(const float* from, int64_t stride, const float* factors, float* to) {
-  const __m512 factor = _mm512_broadcast_f32x4(_mm_loadu_ps(factors));
-  __m512 rows[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const float* row = from + i * stride;
-    __m512 r = _mm512_castps128_ps512(_mm_loadu_ps(row));
-    r = _mm512_mask_broadcast_f32x4(r, 0x00f0, _mm_loadu_ps(row + 4 * stride));
-    r = _mm512_mask_broadcast_f32x4(r, 0x0f00, _mm_loadu_ps(row + 8 * stride));
-    r = _mm512_mask_broadcast_f32x4(r, 0xf000, _mm_loadu_ps(row + 12 * stride));
-    rows[i] = _mm512_mul_ps(r, factor);
-  }
-  const __m512d low01 = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
-  const __m512d high01 = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
-  const __m512d low23 = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
-  const __m512d high23 = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
-  _mm512_store_pd(to, _mm512_unpacklo_pd(low01, low23));
-  _mm512_store_pd(to + kGroupKeys, _mm512_unpackhi_pd(low01, low23));
-  _mm512_store_pd(to + 2 * kGroupKeys, _mm512_unpacklo_pd(high01, high23));
-  _mm512_store_pd(to + 3 * kGroupKeys, _mm512_unpackhi_pd(high01, high23));
-}
-#endif
-
 // Keys [0, count) of one group, elements [0, depth).
 void PackGroup(Rows keys, int count, int depth, const float* factors, float* group) {
   const int whole = depth / 4 * 4;
   int key = 0;
-#if HWY_TARGET <= HWY_AVX3
-  for (; key + 16 <= count; key += 16)
-    for (int c = 0; c < whole; c += 4)
-      Transpose16(keys.data + key * keys.stride + c, keys.stride, factors + c,
-                  group + c * kGroupKeys + key);
-#endif
   for (; key + 4 <= count; key += 4)
     for (int c = 0; c < whole; c += 4)
       Transpose4(keys.data + key * keys.stride + c, keys.stride, factors + c,
@@ -123,6 +126,8 @@ void PackGroup(Rows keys, int count, int depth, const float* factors, float* gro
   for (int c = 0; c < depth; ++c)
     std::fill(group + c * kGroupKeys + count, group + c * kGroupKeys + end, 0.0f);
 }
+
+#endif
 
 }  // namespace
 
