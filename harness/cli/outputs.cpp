@@ -56,11 +56,15 @@ std::vector<report::CellRecord> Outputs::OpenJournal(bool resume, const report::
     journal_.emplace(report::Journal::Create(path, policy, date));
     return {};
   }
+  report::JournalContents contents = AsUsage([&] { return report::ReadJournal(path); });
+  if (!resume && contents.cells.empty()) {  // of a run that ended before its first cell
+    journal_.emplace(report::Journal::Create(path, policy, date));
+    return {};
+  }
   if (!resume)
     throw std::invalid_argument(path +
                                 " holds the finished cells of a run that was killed: continue it "
                                 "with --resume, or delete it");
-  report::JournalContents contents = AsUsage([&] { return report::ReadJournal(path); });
   RequireSamePolicy(contents.policy, policy);
   date = contents.date;
   journal_.emplace(report::Journal::Continue(path, contents));

@@ -61,12 +61,24 @@ class Interruptions(unittest.TestCase):
         self.assertEqual(resumed.returncode, 0, resumed.stderr)
         report = json.loads(self.out.read_text(encoding="utf-8"))
         self.assertEqual([cell["id"] for cell in report["attest"]["cells"]], self.cells)
+        for cell in report["attest"]["cells"]:  # beside every round of a result, one of the ceiling
+            rounds = max(result["timing"]["rounds"] for result in cell["results"])
+            self.assertEqual(len(cell["ceiling"]["samples"]), rounds)
+            self.assertGreater(min(cell["ceiling"]["samples"]), 0)
         self.assertFalse(self.journal.exists())
         kept = json.loads(before[1])
         kept = kept.get("cell", kept)
         first = next(cell for cell in report["attest"]["cells"] if cell["id"] == kept["id"])
         self.assertEqual(first["results"][0]["timing"]["samples_seconds"],
                          kept["results"][0]["timing"]["samples_seconds"], "it was not measured again")
+
+    def test_a_run_that_finished_no_cell_is_in_nobodys_way(self):
+        wrong = run("run", *SWEEP, "--backend", "no-such", "--out", self.out)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("unknown backend", wrong.stderr)
+        done = run(*self.arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse(self.journal.exists())
 
     def test_other_options_do_not_resume(self):
         before = self.kill()
