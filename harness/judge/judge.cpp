@@ -17,6 +17,7 @@
 #include "harness/judge/examine.h"
 #include "harness/judge/explain.h"
 #include "harness/judge/reproduce.h"
+#include "harness/judge/round_ceiling.h"
 #include "harness/judge/rounds.h"
 #include "harness/judge/smallest.h"
 #include "harness/report/scaling.h"
@@ -46,7 +47,8 @@ std::vector<reference::Rounding> CollectRoundings(std::vector<Entry>& entries,
 
 class Sweep {
  public:
-  Sweep(const Settings& settings, const Hooks& hooks) : settings_(settings), hooks_(hooks) {}
+  Sweep(const Settings& settings, const Hooks& hooks)
+      : settings_(settings), hooks_(hooks), round_ceiling_(settings) {}
 
   Outcome Run() {
     start_ = Now();
@@ -143,7 +145,9 @@ class Sweep {
       record.flops_unmasked = data->work.flops_unmasked;
       record.bytes_min = data->work.bytes_min;
       record.rows_checked = static_cast<int64_t>(data->answers[0].rows.size());
+      round_ceiling_.Begin(record, FindCeiling("cpu"));
       JudgeEntries(index, *data, entries);
+      record.ceiling = round_ceiling_.End();
       Finish(*data, entries);
       alike = DeviateAlike(*data, entries);
     } catch (const std::system_error& error) {
@@ -197,7 +201,8 @@ class Sweep {
     }
     KeepPlansThatFit(entries);
     Report(index, "rounds");
-    if (settings_.measure) verification_seconds_ += MeasureRounds(settings_, hooks_, data, entries);
+    if (settings_.measure)
+      verification_seconds_ += MeasureRounds(settings_, hooks_, data, entries, round_ceiling_);
     for (Entry& entry : entries)
       if (entry.alive) Decide(data, entry);
     const double start = Now();
@@ -288,6 +293,7 @@ class Sweep {
   const Settings& settings_;
   const Hooks& hooks_;
   Field field_;
+  RoundCeiling round_ceiling_;
   Outcome outcome_;
   double start_ = 0, sweep_start_ = 0, verification_seconds_ = 0;
 };

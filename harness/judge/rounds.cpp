@@ -91,6 +91,12 @@ void Calibrate(const Settings& settings, const CellData& data, Entry& entry) {
   entry.iterations = plan.iterations;
 }
 
+bool UsesCpuIn(int round, const std::vector<Entry>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
+    return entry.alive && round < entry.rounds && entry.contender->device_kind == "cpu";
+  });
+}
+
 template <typename Step>
 void WhileAlive(Entry& entry, Step&& step) {
   if (!entry.alive) return;
@@ -144,13 +150,17 @@ std::string IgnoresThreads(const Settings& settings, unsigned threads,
 }
 
 double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,
-                     std::vector<Entry>& entries) {
+                     std::vector<Entry>& entries, RoundCeiling& ceiling) {
   double checking = 0;
   for (Entry& entry : entries) WhileAlive(entry, [&] { Calibrate(settings, data, entry); });
   const uint64_t shuffle_seed = settings.seed + static_cast<uint64_t>(data.work.flops);
   for (int round = 0; round < settings.rounds && !(hooks.stop && hooks.stop()); ++round) {
     const int set = round % 2;
-    for (size_t index : Shuffled(entries.size(), shuffle_seed, static_cast<uint64_t>(round))) {
+    for (size_t index : Shuffled(entries.size() + 1, shuffle_seed, static_cast<uint64_t>(round))) {
+      if (index == entries.size()) {
+        if (UsesCpuIn(round, entries)) ceiling.Sample();
+        continue;
+      }
       Entry& entry = entries[index];
       if (round >= entry.rounds) continue;
       WhileAlive(entry, [&] {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "harness/judge/contender.h"
+#include "harness/judge/round_ceiling.h"
 
 namespace attest::judge {
 
@@ -34,8 +35,9 @@ std::string IgnoresThreads(const Settings& settings, unsigned threads,
 // Measures all live entries; returns the seconds spent on checking, which are no part of measuring.
 // Entries whose timed output is wrong, whose worker dies or that ignore their threads are concluded
 // without a time.
+// `ceiling`, which was begun for the cell, is sampled in every round of a result on the CPU.
 double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,
-                     std::vector<Entry>& entries);
+                     std::vector<Entry>& entries, RoundCeiling& ceiling);
 
 }  // namespace attest::judge
 

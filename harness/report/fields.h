@@ -198,15 +198,21 @@ constexpr auto FieldsOf(const Result*) {
       Optional("device_bytes", &Result::device_bytes),
       Optional("setup_seconds", &Result::setup_seconds));
 }
+constexpr auto FieldsOf(const RoundCeiling*) {
+  return std::tuple(
+      Required("figure", &RoundCeiling::figure), Optional("threads", &RoundCeiling::threads),
+      Optional("footprint_bytes", &RoundCeiling::footprint_bytes),
+      Required("samples", &RoundCeiling::samples), Optional("median", &RoundCeiling::median));
+}
 // "problem", "layout", "mask_shape", "data" and "seed" of the cell stand between "id" and these.
 constexpr auto FieldsOf(const CellRecord*) {
-  return std::tuple(Optional("flops", &CellRecord::flops),
-                    Optional("flops_unmasked", &CellRecord::flops_unmasked),
-                    Optional("bytes_min", &CellRecord::bytes_min),
-                    Optional("rows_checked", &CellRecord::rows_checked),
-                    Optional("rows_total", &CellRecord::rows_total),
-                    Optional("agreement", &CellRecord::agreement),
-                    Required("results", &CellRecord::results));
+  return std::tuple(
+      Optional("flops", &CellRecord::flops),
+      Optional("flops_unmasked", &CellRecord::flops_unmasked),
+      Optional("bytes_min", &CellRecord::bytes_min),
+      Optional("rows_checked", &CellRecord::rows_checked),
+      Optional("rows_total", &CellRecord::rows_total), Optional("ceiling", &CellRecord::ceiling),
+      Optional("agreement", &CellRecord::agreement), Required("results", &CellRecord::results));
 }
 constexpr auto FieldsOf(const StudyRow*) {
   return std::tuple(Required("cell", &StudyRow::cell), Required("category", &StudyRow::category),

@@ -109,14 +109,15 @@ std::vector<CellRecord> InOrder(std::vector<Report>& reports) {
   return cells;
 }
 
-void AddResults(CellRecord& cell, std::vector<Result> results) {
-  for (Result& result : results) {
+void AddResults(CellRecord& cell, CellRecord& from) {
+  for (Result& result : from.results) {
     for (const Result& known : cell.results)
       if (LabelOf(known) == LabelOf(result))
         throw std::invalid_argument(fmt::format("two reports hold {} on {}: which one is meant?",
                                                 LabelOf(result), cell.id));
     cell.results.push_back(std::move(result));
   }
+  cell.ceiling.reset();  // its rounds are those of some results only; their fractions are noted
 }
 
 std::vector<CellRecord> Unite(std::vector<CellRecord> all) {
@@ -127,7 +128,7 @@ std::vector<CellRecord> Unite(std::vector<CellRecord> all) {
     if (is_new)
       cells.push_back(std::move(cell));
     else
-      AddResults(cells[found->second], std::move(cell.results));
+      AddResults(cells[found->second], cell);
   }
   return cells;
 }

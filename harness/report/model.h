@@ -230,11 +230,20 @@ struct Result {
   std::optional<uint64_t> peak_memory_bytes, workspace_bytes, device_bytes;
   std::optional<double> setup_seconds;
 };
+// A figure of Ceiling as it was in each round, measured beside the results.
+struct RoundCeiling {
+  std::string figure;            // the one that limits the cell: kFmaFigure, ... (statistics.h)
+  int threads = 0;               // those of the run
+  uint64_t footprint_bytes = 0;  // that was read; 0 for arithmetic
+  std::vector<double> samples;   // per second
+  double median = 0;
+};
 struct CellRecord {
   std::string id;
   Cell cell;
   double flops = 0, flops_unmasked = 0, bytes_min = 0;
   int64_t rows_checked = 0, rows_total = 0;
+  std::optional<RoundCeiling> ceiling;  // of the CPU
   std::string
       agreement;  // who deviates from the reference and where, in one sentence; empty = none
   std::vector<Result> results;

@@ -182,12 +182,44 @@ bool MemoryBound(const CellRecord& cell, const Ceiling* ceiling) {
   return cell.bytes_min / ceiling->read_bytes_per_second > cell.flops / flops;
 }
 
+std::string LimitingFigure(const CellRecord& cell, const Ceiling& ceiling) {
+  if (MemoryBound(cell, &ceiling)) return kReadFigure;
+  const bool dots =
+      cell.cell.problem.dtype == ATTEST_BF16 && ceiling.bf16_dot_flops > ceiling.f32_fma_flops;
+  return dots ? kDotFigure : kFmaFigure;
+}
+
+namespace {
+
+bool HasSamplesOf(const Ceiling& ceiling, const CellRecord& cell) {
+  const bool is_cpu = ceiling.name == "cpu" || ceiling.name.rfind("cpu/", 0) == 0;
+  return is_cpu && cell.ceiling && cell.ceiling->threads == ceiling.threads;
+}
+
+std::optional<double> PairedFraction(const CellRecord& cell, const Timing& timing) {
+  const RoundCeiling& ceiling = *cell.ceiling;
+  const double work = ceiling.figure == kReadFigure ? cell.bytes_min : cell.flops;
+  std::vector<double> fractions;
+  const size_t rounds = std::min(ceiling.samples.size(), timing.samples_seconds.size());
+  for (size_t i = 0; i < rounds; ++i)
+    if (ceiling.samples[i] > 0)
+      fractions.push_back(work / timing.samples_seconds[i] / ceiling.samples[i]);
+  if (fractions.empty()) return std::nullopt;
+  return Median(fractions);
+}
+
+}  // namespace
+
 Rates RatesOf(const CellRecord& cell, const Timing& timing, const Ceiling* ceiling) {
   Rates rates;
   rates.flops_per_second = cell.flops / timing.median_seconds;
   rates.bytes_per_second = cell.bytes_min / timing.median_seconds;
   if (!ceiling) return rates;
   rates.ceiling = ceiling->name;
+  if (HasSamplesOf(*ceiling, cell)) {
+    rates.fraction_of_ceiling = PairedFraction(cell, timing);
+    return rates;
+  }
   const bool memory_bound = MemoryBound(cell, ceiling);
   const double limit = memory_bound ? ceiling->read_bytes_per_second
                                     : FlopsCeiling(*ceiling, cell.cell.problem.dtype);

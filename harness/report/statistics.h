@@ -48,8 +48,15 @@ double FlopsCeiling(const Ceiling& ceiling, int32_t dtype);
 // Whether the roofline says that reading the tensors, not arithmetic, limits the cell. Without
 // measured ceilings (nullptr or zeros): whether it has at most kDecodeRows query rows.
 bool MemoryBound(const CellRecord& cell, const Ceiling* ceiling);
-// Rates at the median time; fraction_of_ceiling is of the limiting ceiling, absent where not
-// measured.
+// The names of Ceiling's figures, and the one that limits the cell.
+inline constexpr const char* kFmaFigure = "f32_fma_flops";
+inline constexpr const char* kDotFigure = "bf16_dot_flops";
+inline constexpr const char* kReadFigure = "read_bytes_per_second";
+std::string LimitingFigure(const CellRecord& cell, const Ceiling& ceiling);
+
+// Rates at the median time. fraction_of_ceiling is of the limiting ceiling, absent where not
+// measured: for the CPU's the median over rounds of the fraction within each round, where the cell
+// has samples of it with as many threads.
 Rates RatesOf(const CellRecord& cell, const Timing& timing, const Ceiling* ceiling);
 // Those that were noted when the result was measured, else computed from the report's ceilings. The
 // result has a timing.

@@ -1,20 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the host can do at best with a number of threads, measured in about a second: the rates that
-// a backend's time is compared with. Best of a few short trials.
+// What the host can do at best with a number of threads: the rates that a backend's time is
+// compared with. Multiply-adds in f32 and bf16 dots (0 where the CPU has no such instruction; tile
+// instructions are not measured), and reads of `footprint_bytes` (0 and more than 512 MiB: 512
+// MiB). Starts and ends its own threads.
 #ifndef ATTEST_HARNESS_WORKER_CEILINGS_H_
 #define ATTEST_HARNESS_WORKER_CEILINGS_H_
 
 #include <cstdint>
+#include <memory>
+#include <string>
 
 #include "harness/worker/protocol.h"
 
 namespace attest::worker {
 
-// Multiply-adds in f32 and bf16 dots (0 where the CPU has no such instruction; tile instructions
-// are not measured), and reads of `footprint_bytes` (0 and more than 512 MiB: 512 MiB). Starts and
-// ends its own threads.
-protocol::CeilingsReply MeasureHostCeilings(uint32_t threads, uint64_t footprint_bytes);
+class ReadMemory;
+
+class HostCeilings {
+ public:
+  HostCeilings();
+  ~HostCeilings();
+
+  // All, each the best of a few short trials: about a second.
+  protocol::CeilingsReply Measure(uint32_t threads, uint64_t footprint_bytes);
+
+  // One trial of one figure, a key of the reply, of about `seconds`; the others are 0. Keeps the
+  // memory that is read for the next one. Throws std::invalid_argument for another name.
+  protocol::CeilingsReply Sample(uint32_t threads, const protocol::Ceilings& request);
+
+ private:
+  ReadMemory& MemoryFor(uint32_t threads, uint64_t footprint_bytes);
+  std::unique_ptr<ReadMemory> memory_;
+};
 
 }  // namespace attest::worker
 

@@ -103,6 +103,8 @@ void Fields(Codec& codec, Release& m) {
 template <typename Codec>
 void Fields(Codec& codec, Ceilings& m) {
   codec("footprint_bytes", m.footprint_bytes);
+  codec("figure", m.figure);
+  codec("seconds", m.seconds);
 }
 template <typename Codec>
 void Fields(Codec&, Quit&) {}

@@ -12,7 +12,6 @@
 #include <stdexcept>
 
 #include "harness/core/tensors.h"
-#include "harness/worker/ceilings.h"
 #include "harness/worker/measure.h"
 #include "harness/worker/memory.h"
 
@@ -160,7 +159,8 @@ protocol::Body Session::Answer(const protocol::Release& request) {
 
 protocol::Body Session::Answer(const protocol::Ceilings& request) {
   if (!plugin_ || plugin_->ceiling() == nullptr)
-    return MeasureHostCeilings(threads_, request.footprint_bytes);
+    return request.figure.empty() ? host_ceilings_.Measure(threads_, request.footprint_bytes)
+                                  : host_ceilings_.Sample(threads_, request);
   attest_ceiling_values values{};
   values.size = sizeof values;
   plugin_->Call(protocol::kCeiling, [&](auto* m) {

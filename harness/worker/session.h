@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "harness/worker/buffers.h"
+#include "harness/worker/ceilings.h"
 #include "harness/worker/channel.h"
 #include "harness/worker/plugin.h"
 #include "harness/worker/protocol.h"
@@ -51,6 +52,7 @@ class Session {
   bool is_loaded_ = false;
   bool has_quit_ = false;
   uint32_t threads_ = 1;
+  HostCeilings host_ceilings_;
   uint32_t device_ = 0;
   std::map<uint32_t, PlanState> plans_;
 };

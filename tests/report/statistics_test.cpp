@@ -129,7 +129,8 @@ TEST(GeometricMean, OfPositiveNumbersOnly) {
 }
 
 TEST(Ceiling, LimitsByTheRoofline) {
-  const Report report = MakeReport();
+  Report report = MakeReport();
+  for (CellRecord& cell : report.cells) cell.ceiling.reset();  // the run's, not the rounds'
   const Ceiling& cpu = report.ceilings.front();
   EXPECT_FALSE(MemoryBound(report.cells[0], &cpu));
   EXPECT_TRUE(MemoryBound(report.cells[1], &cpu));
@@ -139,6 +140,37 @@ TEST(Ceiling, LimitsByTheRoofline) {
   EXPECT_DOUBLE_EQ(decode.fraction_of_ceiling.value(), decode.bytes_per_second / 2e10);
   EXPECT_FALSE(
       RatesOf(report.cells[0], *report.cells[0].results[0].timing, nullptr).fraction_of_ceiling);
+}
+
+TEST(RatesOf, FractionIsPairedWithTheCeilingOfEachRound) {
+  Report report = MakeReport();
+  CellRecord& cell = report.cells[0];
+  Timing timing;
+  timing.samples_seconds = {1, 2, 4};  // the machine halves its speed from round to round ...
+  timing.median_seconds = 2;
+  cell.flops = 90;
+  cell.ceiling = RoundCeiling{kFmaFigure, 0, {100, 50, 25, 12}, 37};  // ... for both
+  EXPECT_DOUBLE_EQ(RatesOf(cell, timing, &report.ceilings[0]).fraction_of_ceiling.value(), 0.9);
+  cell.bytes_min = 30;
+  cell.ceiling->figure = kReadFigure;
+  EXPECT_DOUBLE_EQ(RatesOf(cell, timing, &report.ceilings[0]).fraction_of_ceiling.value(), 0.3);
+  report.ceilings[0].name = "opencl@1";  // not the CPU's
+  EXPECT_DOUBLE_EQ(RatesOf(cell, timing, &report.ceilings[0]).fraction_of_ceiling.value(),
+                   15 / 2e10)
+      << "that of the run: reading limits it";
+}
+
+TEST(LimitingFigure, IsTheLongerTimeOfTheRoofline) {
+  CellRecord cell;
+  cell.cell.problem.dtype = ATTEST_BF16;
+  cell.flops = 1000;
+  cell.bytes_min = 10;
+  const Ceiling cpu{"cpu", 2, "avx512", 100, 190, 10, 0};
+  EXPECT_EQ(LimitingFigure(cell, cpu), kDotFigure);
+  cell.cell.problem.dtype = ATTEST_F32;
+  EXPECT_EQ(LimitingFigure(cell, cpu), kFmaFigure);
+  cell.bytes_min = 1000;
+  EXPECT_EQ(LimitingFigure(cell, cpu), kReadFigure);
 }
 
 TEST(Ceiling, OfBf16IsItsOwnWhereMeasured) {

@@ -63,7 +63,7 @@ TEST(Protocol, RequestsSurviveTheirText) {
                                          protocol::Run{5, binding},
                                          Measure{5, binding, 100, 42, 0xffc00001u, 1.5e9},
                                          Release{5},
-                                         Ceilings{uint64_t{1} << 33},
+                                         Ceilings{uint64_t{1} << 33, "f32_fma_flops", 0.03},
                                          Quit{}};
   ASSERT_EQ(requests.size(), std::variant_size_v<Request>);
   for (const Request& request : requests) {

@@ -158,6 +158,21 @@ TEST(Session, CeilingsOfTheHost) {
               ceilings.read_bytes_per_second * 1e-9);
 }
 
+TEST(Session, OneTrialOfOneCeiling) {
+  WorkerProcess worker;
+  ASSERT_EQ(worker.Ask(protocol::Load{"", 1, 0, ""}).status, "ok");
+  const auto ask = [&](const std::string& figure) {
+    return worker.Ask(protocol::Ceilings{16 << 20, figure, 0.01});
+  };
+  const protocol::Reply fma = ask("f32_fma_flops"), read = ask("read_bytes_per_second");
+  ASSERT_EQ(fma.status, "ok") << fma.message;
+  ASSERT_EQ(read.status, "ok") << read.message;
+  EXPECT_GT(std::get<protocol::CeilingsReply>(fma.body).f32_fma_flops, 1e8);
+  EXPECT_EQ(std::get<protocol::CeilingsReply>(fma.body).read_bytes_per_second, 0);
+  EXPECT_GT(std::get<protocol::CeilingsReply>(read.body).read_bytes_per_second, 1e8);
+  EXPECT_NE(ask("speed").message.find("no ceiling is called 'speed'"), std::string::npos);
+}
+
 TEST(Session, ProtocolErrorsLeaveTheWorkerAlive) {
   WorkerProcess worker;
   EXPECT_NE(worker.AskRaw("nonsense").find("protocol_error"), std::string::npos);
