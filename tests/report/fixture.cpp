@@ -183,7 +183,7 @@ Report MakeReport(double slowdown, uint64_t seed) {
                     Measured("unfused", seconds, noise), Failed(), Unsupported()};
     const bool decodes = cell.cell.problem.q_sequence_length == 1;
     cell.ceiling = RoundCeiling{
-        decodes ? kReadFigure : kFmaFigure, decodes ? 4096u : 0u, {0.75e11, 1e11}, 0.875e11};
+        decodes ? kReadFigure : kFmaFigure, 2, decodes ? 4096u : 0u, {0.75e11, 1e11}, 0.875e11};
     cell.agreement = "2 agree with the reference, 1 deviates: naive from row 64 on";
     seconds /= 16;
   }

@@ -149,11 +149,15 @@ TEST(RatesOf, FractionIsPairedWithTheCeilingOfEachRound) {
   timing.samples_seconds = {1, 2, 4};  // the machine halves its speed from round to round ...
   timing.median_seconds = 2;
   cell.flops = 90;
-  cell.ceiling = RoundCeiling{kFmaFigure, 0, {100, 50, 25, 12}, 37};  // ... for both
+  cell.ceiling = RoundCeiling{kFmaFigure, 2, 0, {100, 50, 25, 12}, 37};  // ... for both
   EXPECT_DOUBLE_EQ(RatesOf(cell, timing, &report.ceilings[0]).fraction_of_ceiling.value(), 0.9);
   cell.bytes_min = 30;
   cell.ceiling->figure = kReadFigure;
   EXPECT_DOUBLE_EQ(RatesOf(cell, timing, &report.ceilings[0]).fraction_of_ceiling.value(), 0.3);
+  cell.ceiling->threads = 1;  // samples of another number of threads
+  EXPECT_DOUBLE_EQ(RatesOf(cell, timing, &report.ceilings[0]).fraction_of_ceiling.value(),
+                   15 / 2e10);
+  cell.ceiling->threads = 2;
   report.ceilings[0].name = "opencl@1";  // not the CPU's
   EXPECT_DOUBLE_EQ(RatesOf(cell, timing, &report.ceilings[0]).fraction_of_ceiling.value(),
                    15 / 2e10)
