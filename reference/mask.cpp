@@ -116,4 +116,21 @@ int64_t CountVisiblePairs(const attest_problem& problem,
   return same ? count * problem.q_num_heads : count;
 }
 
+int64_t CountNeededKeys(const attest_problem& problem,
+                        std::span<const attest_tensor* const> tensors) {
+  attest_problem rules = problem;
+  rules.attn_mask = ATTEST_MASK_NONE;
+  const Mask mask(rules, tensors);
+  int64_t count = 0;
+  for (int64_t b = 0; b < problem.batch_size; ++b) {
+    int64_t seen = 0;  // keys before it are counted, or seen by no query: ranges never move back
+    for (int64_t i = 0; i < problem.q_sequence_length; ++i) {
+      const KeyRange range = mask.Range(b, i);
+      count += std::max<int64_t>(0, range.end - std::max(range.begin, seen));
+      seen = std::max(seen, range.end);
+    }
+  }
+  return count;
+}
+
 }  // namespace attest::reference

@@ -108,6 +108,10 @@ Answer ComputeAnswer(const attest_problem& problem, std::span<const attest_tenso
 // own rule. `tensors` may be empty where the problem has neither a boolean mask nor KV_LENGTHS.
 int64_t CountVisiblePairs(const attest_problem& problem,
                           std::span<const attest_tensor* const> tensors);
+// Keys that some query may see by causal rule, window and lengths (masks aside), summed over the
+// batch: those whose K and V must be read.
+int64_t CountNeededKeys(const attest_problem& problem,
+                        std::span<const attest_tensor* const> tensors);
 
 }  // namespace attest::reference
 

@@ -91,6 +91,12 @@ double MapWork(const attest_problem& p) {
   return work;
 }
 
+// The share of K's and V's rows that some query may see.
+double NeededShare(const attest_problem& p, std::span<const attest_tensor* const> tensors) {
+  const auto all = static_cast<double>(p.batch_size) * static_cast<double>(p.kv_sequence_length);
+  return static_cast<double>(reference::CountNeededKeys(p, tensors)) / all;
+}
+
 }  // namespace
 
 attest_problem DefaultProblem() {
@@ -133,8 +139,12 @@ Work WorkOf(const attest_problem& p, std::span<const attest_tensor* const> tenso
     work.flops += 2 * MapWork(p);
     work.flops_unmasked += 2 * MapWork(p);
   }
-  for (const attest_tensor* tensor : tensors)
-    work.bytes_min += static_cast<double>(StoredElements(*tensor) * DtypeBytes(tensor->dtype));
+  const double needed = NeededShare(p, tensors);
+  for (const attest_tensor* tensor : tensors) {
+    const bool keyed = tensor->role == ATTEST_ROLE_K || tensor->role == ATTEST_ROLE_V;
+    work.bytes_min += static_cast<double>(StoredElements(*tensor) * DtypeBytes(tensor->dtype)) *
+                      (keyed ? needed : 1);
+  }
   return work;
 }
 

@@ -27,7 +27,8 @@ struct Work {
   // self_attention adds 2 multiply-adds of its linear maps; mean_pool has no head_size term.
   double flops = 0;           // 2 visible pairs (head_size + v_head_size)
   double flops_unmasked = 0;  // 2 B H Lq Lk (head_size + v_head_size)
-  double bytes_min = 0;       // every input read once and every output written once
+  double bytes_min = 0;       // every input that is needed read once and every output
+                              // written once: of K and V the keys that some query may see
 };
 // `tensors`: the cell's, with data where a boolean mask or KV_LENGTHS decides what is visible.
 Work WorkOf(const attest_problem& problem, std::span<const attest_tensor* const> tensors);

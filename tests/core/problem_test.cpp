@@ -114,8 +114,16 @@ TEST(Work, CountsVisiblePairsExactly) {
   const Work causal = work([](attest_problem& p) { p.is_causal = 1; });
   EXPECT_EQ(causal.flops, 2.0 * 6 * 55 * 32);
   EXPECT_EQ(causal.flops_unmasked, full.flops);
+  EXPECT_EQ(causal.bytes_min, full.bytes_min) << "the last query sees every key";
   const Work window = work([](attest_problem& p) { p.left_window_size = p.right_window_size = 0; });
   EXPECT_EQ(window.flops, 2.0 * 6 * 10 * 32);
+  EXPECT_EQ(window.bytes_min, full.bytes_min);
+  const Work early = work([](attest_problem& p) { p.is_causal = 1, p.causal_offset = -7; });
+  EXPECT_EQ(early.bytes_min, 4.0 * 6 * 16 * (10 + 3 + 3 + 10)) << "keys 0 to 2 alone are seen";
+  const Work decode = work([](attest_problem& p) {
+    p.q_sequence_length = 1, p.is_causal = 1, p.causal_offset = 9, p.left_window_size = 3;
+  });
+  EXPECT_EQ(decode.bytes_min, 4.0 * 6 * 16 * (1 + 4 + 4 + 1)) << "the last four keys";
   // Grouped heads read K and V once for all their queries.
   const Work grouped = work([](attest_problem& p) { p.kv_num_heads = 1; });
   EXPECT_EQ(grouped.flops, full.flops);
