@@ -47,9 +47,9 @@ CALLS = {
 def _make_backend(fault, threads):
     if fault == "peer_import_error":
         raise ImportError("libmissing.so.1: cannot open shared object file")
-    from attest_worker.peers.numpy import NumpyBackend, NumpyPlan
+    from attest_worker.peers.numpy import NumpyBackend, NumpySdpa
 
-    class Plan(NumpyPlan):
+    class Plan(NumpySdpa):
         def bind(self, tensors):
             self.tensors = tensors
             super().bind(tensors)
