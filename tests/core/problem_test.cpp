@@ -121,7 +121,8 @@ TEST(Work, CountsVisiblePairsExactly) {
   const Work early = work([](attest_problem& p) { p.is_causal = 1, p.causal_offset = -7; });
   EXPECT_EQ(early.bytes_min, 4.0 * 6 * 16 * (10 + 3 + 3 + 10)) << "keys 0 to 2 alone are seen";
   const Work decode = work([](attest_problem& p) {
-    p.q_sequence_length = 1, p.is_causal = 1, p.causal_offset = 9, p.left_window_size = 3;
+    p.q_sequence_length = 1, p.kv_sequence_length = 10;
+    p.is_causal = 1, p.causal_offset = 9, p.left_window_size = 3;
   });
   EXPECT_EQ(decode.bytes_min, 4.0 * 6 * 16 * (1 + 4 + 4 + 1)) << "the last four keys";
   // Grouped heads read K and V once for all their queries.
