@@ -129,8 +129,7 @@ ATTEST_DOT_INLINE void OutTile(const DotTile& tile, int column, const float* fac
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < C; ++j)
-      sums[i][j] = tile.first ? hn::Zero(kTag) : hn::Load(kTag, out + i * out_stride + j * kLanes);
+    for (int j = 0; j < C; ++j) sums[i][j] = hn::Zero(kTag);
   const int pairs = tile.key_count / 2;
 #pragma GCC unroll 4
   for (int pair = 0; pair < pairs; ++pair)
@@ -141,8 +140,10 @@ ATTEST_DOT_INLINE void OutTile(const DotTile& tile, int column, const float* fac
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j) {
+      float* to = out + i * out_stride + j * kLanes;
+      if (!tile.first) sums[i][j] = hn::Add(sums[i][j], hn::Load(kTag, to));
       const Vec o = tile.last ? hn::Mul(sums[i][j], hn::Set(kTag, factors[i])) : sums[i][j];
-      hn::Store(o, kTag, out + i * out_stride + j * kLanes);
+      hn::Store(o, kTag, to);
     }
 }
 

@@ -100,23 +100,14 @@ INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vect
   return true;
 }
 
-// o = (o * rescale + p v) * inverse over one part of the columns; first, raised and last say which
+// o = (o * rescale + p v) * inverse over one part of the columns, p v summed up by itself first; first, raised and last say which
 // of the three are there.
 INLINE void ValueTile(const __global float* p, const __global float* v, long v_stride, int keys,
                       __global float* o, long o_stride, const int vectors, bool is_first,
                       bool raised, bool is_last, const float* rescale, const float* inverse) {
   float16 sum[ROWS][VALUE_VECTORS];
-  if (is_first) {
-    UNROLL for (int i = 0; i < ROWS; ++i)
-      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = (float16)(0.0f);
-  } else {
-    UNROLL for (int i = 0; i < ROWS; ++i)
-      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = Read(o + i * o_stride + j * LANES);
-    if (raised) {
-      UNROLL for (int i = 0; i < ROWS; ++i)
-        UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] *= rescale[i];
-    }
-  }
+  UNROLL for (int i = 0; i < ROWS; ++i)
+    UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = (float16)(0.0f);
 #pragma unroll 2
   for (int key = 0; key < keys; ++key) {
     float16 row[VALUE_VECTORS];
@@ -125,6 +116,13 @@ INLINE void ValueTile(const __global float* p, const __global float* v, long v_s
       const float16 weight = (float16)(p[i * PANEL + key]);
       UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = fma(weight, row[j], sum[i][j]);
     }
+  }
+  if (!is_first) {
+    UNROLL for (int i = 0; i < ROWS; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) {
+        const float16 before = Read(o + i * o_stride + j * LANES);
+        sum[i][j] = raised ? fma(before, (float16)(rescale[i]), sum[i][j]) : before + sum[i][j];
+      }
   }
   if (is_last) {
     UNROLL for (int i = 0; i < ROWS; ++i)
