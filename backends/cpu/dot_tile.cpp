@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dot_tile.h"
 
-#include <array>
-#include <utility>
-
+#include "dispatch.h"
 #include "dot.h"
 #include "settle.h"
 
@@ -168,32 +166,17 @@ ATTEST_DOT void Output(const DotTile& tile) {
   }
 }
 
-template <int kDepth, int R>
-ATTEST_DOT void Compute(const DotTile& tile) {
-  Scores<kDepth, R>(tile);
-  Output<R>(tile);
-}
-
-using Kernel = void (*)(const DotTile&);
-
-template <int... kFewer>
-Kernel FewerRows(int rows, std::integer_sequence<int, kFewer...>) {
-  constexpr std::array<Kernel, sizeof...(kFewer)> kernels = {&Compute<0, kFewer + 1>...};
-  return kernels[static_cast<size_t>(rows - 1)];
-}
+struct DotKernels {
+  template <int kDepth, int R>
+  ATTEST_DOT static void Compute(const DotTile& tile) {
+    Scores<kDepth, R>(tile);
+    Output<R>(tile);
+  }
+};
 
 }  // namespace
 
-void ComputeTile(const DotTile& tile) {
-  if (tile.rows < kRows)
-    FewerRows(tile.rows, std::make_integer_sequence<int, kRows - 1>())(tile);
-  else if (tile.depth == 64)
-    Compute<64, kRows>(tile);
-  else if (tile.depth == 128)
-    Compute<128, kRows>(tile);
-  else
-    Compute<0, kRows>(tile);
-}
+void ComputeTile(const DotTile& tile) { Dispatch<DotKernels>(tile); }
 
 }  // namespace attest::cpu
 

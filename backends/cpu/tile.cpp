@@ -11,9 +11,7 @@
 // around the shift (2^48) for large scores.
 #include "tile.h"
 
-#include <array>
-#include <utility>
-
+#include "dispatch.h"
 #include "settle.h"
 
 namespace attest::cpu {
@@ -171,31 +169,16 @@ void Output(const Tile& tile) {
   }
 }
 
-template <int kDepth, int R>
-void Compute(const Tile& tile) {
-  Scores<kDepth, R>(tile);
-  Output<R>(tile);
-}
-
-using Kernel = void (*)(const Tile&);
-
-template <int... kFewer>
-Kernel FewerRows(int rows, std::integer_sequence<int, kFewer...>) {
-  constexpr std::array<Kernel, sizeof...(kFewer)> kernels = {&Compute<0, kFewer + 1>...};
-  return kernels[static_cast<size_t>(rows - 1)];
-}
+struct FloatKernels {
+  template <int kDepth, int R>
+  static void Compute(const Tile& tile) {
+    Scores<kDepth, R>(tile);
+    Output<R>(tile);
+  }
+};
 
 }  // namespace
 
-void ComputeTile(const Tile& tile) {
-  if (tile.rows < kRows)
-    FewerRows(tile.rows, std::make_integer_sequence<int, kRows - 1>())(tile);
-  else if (tile.depth == 64)
-    Compute<64, kRows>(tile);
-  else if (tile.depth == 128)
-    Compute<128, kRows>(tile);
-  else
-    Compute<0, kRows>(tile);
-}
+void ComputeTile(const Tile& tile) { Dispatch<FloatKernels>(tile); }
 
 }  // namespace attest::cpu

@@ -274,6 +274,7 @@ class Sweep {
     const report::Ceiling* found = FindCeiling(device);
     if (!cpu || found == nullptr || settings_.cold_cache || !report::MemoryBound(record, found))
       return found;
+    if (report::HasSamplesOf(*found, record)) return found;  // at this footprint, in every round
     // What is read again and again from a cache is held against reads from that cache.
     const auto footprint = static_cast<uint64_t>(record.bytes_min);
     if (footprint >= found->footprint_bytes) return found;

@@ -189,12 +189,12 @@ std::string LimitingFigure(const CellRecord& cell, const Ceiling& ceiling) {
   return dots ? kDotFigure : kFmaFigure;
 }
 
-namespace {
-
 bool HasSamplesOf(const Ceiling& ceiling, const CellRecord& cell) {
   const bool is_cpu = ceiling.name == "cpu" || ceiling.name.rfind("cpu/", 0) == 0;
   return is_cpu && cell.ceiling && cell.ceiling->threads == ceiling.threads;
 }
+
+namespace {
 
 std::optional<double> PairedFraction(const CellRecord& cell, const Timing& timing) {
   const RoundCeiling& ceiling = *cell.ceiling;

@@ -53,6 +53,8 @@ inline constexpr const char* kFmaFigure = "f32_fma_flops";
 inline constexpr const char* kDotFigure = "bf16_dot_flops";
 inline constexpr const char* kReadFigure = "read_bytes_per_second";
 std::string LimitingFigure(const CellRecord& cell, const Ceiling& ceiling);
+// Whether the cell has that ceiling, the CPU's with as many threads, as it was in each round.
+bool HasSamplesOf(const Ceiling& ceiling, const CellRecord& cell);
 
 // Rates at the median time. fraction_of_ceiling is of the limiting ceiling, absent where not
 // measured: for the CPU's the median over rounds of the fraction within each round, where the cell

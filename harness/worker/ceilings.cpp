@@ -23,6 +23,7 @@ constexpr int kTrials = 6;
 constexpr int kReadTrials = 16;  // the first ones bring the data into the caches
 constexpr double kTrialSeconds = 0.03;
 constexpr uint64_t kMostBytes = 512ull << 20;
+
 // Work per second of `threads` threads that each do `work(thread)` over and over for `seconds`.
 double Rate(uint32_t threads, double seconds, const std::function<double(uint32_t)>& work) {
   using Clock = std::chrono::steady_clock;
