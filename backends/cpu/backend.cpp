@@ -2,8 +2,9 @@
 //
 // The cpu backend: own kernels for sdpa and the layer on Highway's vectors, with every mask,
 // window, length, softcap, layout and grouping of abi.h, in f32; f16 and bf16 tensors are converted
-// a panel at a time and computed in f32, but flash multiplies bf16 by dot products where the CPU
-// has them and they are faster. No attention weights: no variant holds the matrix of scores.
+// a panel at a time and computed in f32, but flash and the linear maps of the layer multiply bf16
+// by dot products where the CPU has them and they are faster: those take subnormal numbers as 0. No
+// attention weights: no variant holds the matrix of scores.
 #include <memory>
 #include <string>
 
@@ -47,8 +48,10 @@ class CpuBackend : public attest::Backend {
     contract.exp_relative_error = attest::cpu::kExp2RelativeError;
     if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
     if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
-    if (variant == kFlash && attest::cpu::UsesDotProducts(dtype))
+    if (variant == kFlash && attest::cpu::UsesDotProducts(dtype)) {
       contract.probabilities = ATTEST_FORMAT_BF16;
+      contract.flags |= ATTEST_CONTRACT_FLUSHES_SUBNORMALS;
+    }
     return contract;
   }
 

@@ -6,6 +6,7 @@
 #ifndef ATTEST_BACKENDS_CPU_DOT_H_
 #define ATTEST_BACKENDS_CPU_DOT_H_
 
+#include "attest/half.hpp"
 #include "simd.h"
 
 #if HWY_TARGET <= HWY_AVX3
@@ -42,6 +43,25 @@ ATTEST_DOT_INLINE Vec DotAdd(Vec sum, __m512bh a, __m512bh b) {
 // Rounds 2 kLanes numbers, in order, to kLanes pairs.
 ATTEST_DOT_INLINE void StorePairs(Vec low, Vec high, void* to) {
   _mm512_storeu_si512(to, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high.raw, low.raw)));
+}
+
+// sums += rows x columns for R rows of `pairs` pairs, `stride` elements apart, and C vectors of
+// columns that are packed as [pairs][kPanelKeys].
+template <int R, int C>
+ATTEST_DOT_INLINE void AddDots(const Bfloat16* HWY_RESTRICT rows, int64_t stride,
+                               const uint32_t* HWY_RESTRICT columns, int pairs, Vec (&sums)[R][C]) {
+#pragma GCC unroll 4
+  for (int c = 0; c < pairs; ++c) {
+    __m512bh b[C];
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) b[j] = LoadPairs(columns + c * kPanelKeys + j * kLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const __m512bh a = BroadcastPair(rows + i * stride + 2 * c);
+#pragma GCC unroll 4
+      for (int j = 0; j < C; ++j) sums[i][j] = DotAdd(sums[i][j], a, b[j]);
+    }
+  }
 }
 
 }  // namespace attest::cpu

@@ -13,25 +13,12 @@ namespace {
 // scores = q k^T for R rows and C vectors of keys; kDepth = 0: the depth of the tile.
 template <int kDepth, int R, int C>
 ATTEST_DOT_INLINE void Multiply(const DotTile& tile, Vec (&scores)[R][C]) {
-  const int pairs = ((kDepth != 0 ? kDepth : tile.depth) + 1) / 2;
-  const Bfloat16* HWY_RESTRICT q = tile.q_pairs;
-  const int64_t stride = tile.q_pairs_stride;
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j) scores[i][j] = hn::Zero(kTag);
-#pragma GCC unroll 4
-  for (int c = 0; c < pairs; ++c) {
-    __m512bh k[C];
-#pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) k[j] = LoadPairs(tile.key_pairs + c * kPanelKeys + j * kLanes);
-#pragma GCC unroll 8
-    for (int i = 0; i < R; ++i) {
-      const __m512bh a = BroadcastPair(q + i * stride + 2 * c);
-#pragma GCC unroll 4
-      for (int j = 0; j < C; ++j) scores[i][j] = DotAdd(scores[i][j], a, k[j]);
-    }
-  }
+  const int pairs = ((kDepth != 0 ? kDepth : tile.depth) + 1) / 2;
+  AddDots<R, C>(tile.q_pairs, tile.q_pairs_stride, tile.key_pairs, pairs, scores);
 }
 
 template <int R, int C>

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "linear_tile.h"
+
+#include "dot.h"
+
+namespace attest::cpu {
+namespace {
+
+template <int R, int C>
+HWY_INLINE void LoadSums(const float* from, int64_t stride, Vec (&sums)[R][C]) {
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) sums[i][j] = hn::LoadU(kTag, from + i * stride + j * kLanes);
+}
+
+template <int R, int C>
+HWY_INLINE void StoreSums(const Vec (&sums)[R][C], float* to, int64_t stride) {
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < C; ++j) hn::StoreU(sums[i][j], kTag, to + i * stride + j * kLanes);
+}
+
+struct FloatTiles {
+  template <int R, int C>
+  static void Add(const LinearTile<float>& tile) {
+    const float* HWY_RESTRICT x = tile.x;
+    const float* HWY_RESTRICT packed = tile.packed;
+    const int64_t stride = tile.x_stride;
+    const int words = tile.words;
+    Vec sums[R][C];
+    LoadSums<R, C>(tile.sums, tile.sums_stride, sums);
+#pragma GCC unroll 4
+    for (int c = 0; c < words; ++c) {
+      Vec w[C];
+#pragma GCC unroll 4
+      for (int j = 0; j < C; ++j) w[j] = hn::Load(kTag, packed + c * kGroupKeys + j * kLanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) {
+        const Vec a = hn::Set(kTag, x[i * stride + c]);
+#pragma GCC unroll 4
+        for (int j = 0; j < C; ++j) sums[i][j] = hn::MulAdd(a, w[j], sums[i][j]);
+      }
+    }
+    StoreSums<R, C>(sums, tile.sums, tile.sums_stride);
+  }
+};
+
+#if HWY_TARGET <= HWY_AVX3
+
+struct DotTiles {
+  template <int R, int C>
+  ATTEST_DOT static void Add(const LinearTile<Bfloat16>& tile) {
+    Vec sums[R][C];
+    LoadSums<R, C>(tile.sums, tile.sums_stride, sums);
+    AddDots<R, C>(tile.x, tile.x_stride, tile.packed, tile.words, sums);
+    StoreSums<R, C>(sums, tile.sums, tile.sums_stride);
+  }
+};
+
+#endif
+
+}  // namespace
+
+void AddTile(const LinearTile<float>& tile) { RunLinearTile<FloatTiles>(tile); }
+
+#if HWY_TARGET <= HWY_AVX3
+void AddTile(const LinearTile<Bfloat16>& tile) { RunLinearTile<DotTiles>(tile); }
+#else
+void AddTile(const LinearTile<Bfloat16>&) {}  // never called: DotProductsPay() is false
+#endif
+
+}  // namespace attest::cpu
