@@ -67,6 +67,16 @@ inline Floats Exp2(Floats x) {
                                                          reinterpret_cast<__m512>(x - r)));
 }
 
+// The first `count` elements, 0 < count < kLanes, and `rest` in the other lanes.
+inline Floats LoadFirst(const float* from, int64_t count, float rest) {
+  return reinterpret_cast<Floats>(_mm512_mask_loadu_ps(
+      reinterpret_cast<__m512>(Floats{} + rest), static_cast<__mmask16>((1 << count) - 1), from));
+}
+inline void StoreFirst(Floats lanes, int64_t count, float* to) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1 << count) - 1),
+                        reinterpret_cast<__m512>(lanes));
+}
+
 // All lanes combined, by halves.
 template <typename Combine>
 float Fold(Floats lanes, const Combine& combine) {
@@ -94,6 +104,15 @@ inline Floats Exp2(Floats x) {
   return p * reinterpret_cast<Floats>((rest + 127) << 23);
 }
 
+inline Floats LoadFirst(const float* from, int64_t count, float rest) {
+  Floats lanes = Floats{} + rest;
+  std::memcpy(&lanes, from, count * sizeof(float));
+  return lanes;
+}
+inline void StoreFirst(Floats lanes, int64_t count, float* to) {
+  std::memcpy(to, &lanes, count * sizeof(float));
+}
+
 template <typename Combine>
 float Fold(Floats lanes, const Combine& combine) {
   for (int width = kLanes / 2; width > 0; width /= 2)
@@ -103,12 +122,20 @@ float Fold(Floats lanes, const Combine& combine) {
 }
 #endif
 
+// 0 in all lanes but the first `count`.
+inline Floats KeepFirst(Floats lanes, int64_t count) {
+  Ints lane;
+  for (int i = 0; i < kLanes; ++i) lane[i] = i;
+  return lane < static_cast<int32_t>(count) ? lanes : Floats{};
+}
+
 inline Floats Larger(Floats x, Floats y) { return y > x ? y : x; }
 
 // The largest of count >= 1 elements. A NaN among them may be passed over.
 inline float RowMax(const float* row, int64_t count) {
   constexpr int kChains = 4;  // of dependent maxima, to hide their latency
-  float max = row[0];
+  constexpr float kLeast = -std::numeric_limits<float>::infinity();
+  Floats max = Floats{} + kLeast;
   int64_t j = 0;
   if (count >= kChains * kLanes) {
     Floats lanes[kChains];
@@ -116,10 +143,11 @@ inline float RowMax(const float* row, int64_t count) {
     for (j = kChains * kLanes; j + kChains * kLanes <= count; j += kChains * kLanes)
       for (int chain = 0; chain < kChains; ++chain)
         lanes[chain] = Larger(lanes[chain], Load(row + j + chain * kLanes));
-    max = Fold(Larger(Larger(lanes[0], lanes[1]), Larger(lanes[2], lanes[3])), Larger);
+    max = Larger(Larger(lanes[0], lanes[1]), Larger(lanes[2], lanes[3]));
   }
-  for (; j < count; ++j) max = std::max(max, row[j]);
-  return max;
+  for (; j + kLanes <= count; j += kLanes) max = Larger(max, Load(row + j));
+  if (j < count) max = Larger(max, LoadFirst(row + j, count - j, kLeast));
+  return Fold(max, Larger);
 }
 
 // Whether a row of that RowMax sees nothing: every element is -inf.
@@ -142,14 +170,16 @@ inline float RowExp2(float* row, int64_t count, float max, float factor) {
     sums += p;
     other_sums += q;
   }
-  for (; j < count; j += kLanes) {
-    const int64_t left = std::min<int64_t>(count - j, kLanes);
-    Floats p = Floats{} + max;
-    std::memcpy(&p, row + j, left * sizeof(float));
-    p = Exp2((p - max) * factor);
-    std::memcpy(row + j, &p, left * sizeof(float));
-    for (int64_t lane = left; lane < kLanes; ++lane) p[lane] = 0;
+  if (j + kLanes <= count) {
+    const Floats p = Exp2((Load(row + j) - max) * factor);
+    Store(p, row + j);
     sums += p;
+    j += kLanes;
+  }
+  if (j < count) {
+    const Floats p = Exp2((LoadFirst(row + j, count - j, max) - max) * factor);
+    StoreFirst(p, count - j, row + j);
+    sums += KeepFirst(p, count - j);
   }
   return Fold(sums + other_sums, [](Floats x, Floats y) { return x + y; });
 }
@@ -170,11 +200,10 @@ inline Floats Tanh(Floats x) {
 inline void SoftcapRow(float* row, int64_t count, float cap) {
   int64_t j = 0;
   for (; j + kLanes <= count; j += kLanes) Store(Tanh(Load(row + j) / cap) * cap, row + j);
-  if (j == count) return;
-  Floats tail{};
-  std::memcpy(&tail, row + j, (count - j) * sizeof(float));
-  tail = Tanh(tail / cap) * cap;
-  std::memcpy(row + j, &tail, (count - j) * sizeof(float));
+  if (j < count) {
+    const Floats tail = LoadFirst(row + j, count - j, 0);
+    StoreFirst(Tanh(tail / cap) * cap, count - j, row + j);
+  }
 }
 
 inline void ScaleRow(float* row, int64_t count, float factor) {
