@@ -3,6 +3,7 @@
 // The layer of both variants: linear maps by linear.h, of bf16 as it is where dot products pay,
 // else in f32, to which f16 and bf16 are converted a tile at a time.
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -46,7 +47,7 @@ std::unique_ptr<Plan> MakeLayerPlan(const Request& request, ThreadPool& pool,
     std::vector<ProductOf<Maps>> products(pool.threads());
     const auto maps = std::make_shared<Maps>(parts, pool, std::move(products));
     return std::make_unique<LayerPlan>(
-        request, make_sdpa, [maps](const LinearMap& map) { maps->Run(map); },
+        request, make_sdpa, [maps](std::span<const LinearMap> some) { maps->Run(some); },
         std::string("linear maps by register tiles") + ProductOf<Maps>::kName,
         MapsBytes<Maps>(parts, pool.threads()));
   };

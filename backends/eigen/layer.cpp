@@ -7,6 +7,7 @@
 // FMA rate measured in the run: flash 67 to 72 %.
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -52,7 +53,7 @@ std::unique_ptr<Plan> MakeLayerPlan(const Request& request, ThreadPool& pool,
     using Maps = typename decltype(type)::type;
     const auto maps = std::make_shared<Maps>(parts, pool, std::vector<EigenLinear>(pool.threads()));
     return std::make_unique<LayerPlan>(
-        request, make_sdpa, [maps](const LinearMap& map) { maps->Run(map); },
+        request, make_sdpa, [maps](std::span<const LinearMap> some) { maps->Run(some); },
         "linear maps by Eigen's products", Maps::BytesOf(parts, pool.threads()));
   });
 }

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -185,7 +186,9 @@ class NaiveBackend : public attest::Backend {
       return std::make_unique<NaivePlan<Io>>(inside.problem, *pool_);
     };
     if (request.problem.op == ATTEST_OP_SDPA) return sdpa(request);
-    const auto linear = [this](const attest::LinearMap& map) { naive::Linear<Io>(map, *pool_); };
+    const auto linear = [this](std::span<const attest::LinearMap> maps) {
+      for (const attest::LinearMap& map : maps) naive::Linear<Io>(map, *pool_);
+    };
     return std::make_unique<attest::LayerPlan>(request, sdpa, linear, "plain loops");
   }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -126,7 +127,7 @@ std::unique_ptr<Plan> MakeLayerPlan(const Request& request, ThreadPool& pool,
       products.emplace_back(choices, engine);
     const auto maps = std::make_shared<Maps>(parts, pool, std::move(products));
     return std::make_unique<OnednnLayerPlan>(
-        request, make_sdpa, [maps](const LinearMap& map) { maps->Run(map); },
+        request, make_sdpa, [maps](std::span<const LinearMap> some) { maps->Run(some); },
         ImplementationOf(choices.names, {}, kDataType<typename Maps::Operand>,
                          request.problem.dtype),
         MapsBytes<Maps>(parts, pool.threads(), choices));

@@ -122,8 +122,8 @@ void ExpectRightProducts(int64_t x_step) {
                          {q, q + part, q + 2 * part, nullptr});
   ThreadPool pool(2);
   Linear<Io, PlainProduct> linear(parts, pool, std::vector<PlainProduct>(2));
-  for (const LinearMap& map : parts.before()) {
-    linear.Run(map);
+  linear.Run(parts.before());
+  for (const LinearMap& map : parts.before())
     for (int64_t b = 0; b < kBatch; ++b)
       for (int64_t i = 0; i < kLength; ++i)
         for (int64_t n = 0; n < kSize; ++n) {
@@ -135,11 +135,10 @@ void ExpectRightProducts(int64_t x_step) {
             expected += at(map.x, b * map.x.strides[0] + i * map.x.strides[1] + c * x_step) *
                         at(map.weight, n * kHidden + c);
           ASSERT_EQ(at(map.y, (b * kLength + i) * kSize + n), expected)
-              << b << " " << i << " " << n;
+              << map.weight.role << " " << b << " " << i << " " << n;
         }
-  }
   Linear<Io, PlainProduct> broken(parts, pool, {PlainProduct{true}, PlainProduct{true}});
-  EXPECT_THROW(broken.Run(parts.before()[0]), std::runtime_error);
+  EXPECT_THROW(broken.Run(parts.before()), std::runtime_error);
 }
 
 TEST(Linear, MultipliesF32InPlace) { ExpectRightProducts<float>(1); }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -21,7 +22,8 @@ namespace attest {
 
 class LayerPlan : public Plan {
  public:
-  using Linear = std::function<void(const LinearMap&)>;  // [timed]: allocates nothing
+  // Computes maps of which none reads what another writes. [timed]: allocates nothing
+  using Linear = std::function<void(std::span<const LinearMap>)>;
   using MakeSdpa = std::function<std::unique_ptr<Plan>(const Request&)>;
 
   // Of its own scratch, the sdpa's not counted.
@@ -43,9 +45,8 @@ class LayerPlan : public Plan {
     return use(Request{inside, pointers, request.variant});
   }
 
-  // make_sdpa makes the plan of the sdpa inside; linear computes one map on the given threads.
-  // `linear_name` goes into the implementation, before the sdpa's own; linear_bytes is what it
-  // holds.
+  // make_sdpa makes the plan of the sdpa inside; `linear_name` goes into the implementation, before
+  // the sdpa's own; linear_bytes is what it holds.
   LayerPlan(const Request& request, const MakeSdpa& make_sdpa, Linear linear,
             std::string linear_name, uint64_t linear_bytes = 0)
       : problem_(request.problem),
@@ -64,10 +65,10 @@ class LayerPlan : public Plan {
   }
 
   void Run() override {
-    for (const LinearMap& map : parts_->before()) linear_(map);
+    linear_(parts_->before());
     sdpa_->Run();
     sdpa_->Sync();
-    for (const LinearMap& map : parts_->after()) linear_(map);
+    linear_(parts_->after());
   }
 
   PlanInfo Info() override {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -125,17 +126,26 @@ class Linear {
   // One of `products` for each thread of the pool, which outlives this object.
   Linear(const LayerParts& parts, ThreadPool& pool, std::vector<Product> products)
       : pool_(pool), products_(std::move(products)) {
+    tiles_.reserve(std::max(parts.before().size(), parts.after().size()));
     for (unsigned thread = 0; thread < pool.threads(); ++thread)
       scratch_.emplace_back(Most(parts, pool.threads()));
   }
 
-  // One of the parts' maps, with data. Throws std::runtime_error where the library fails. [timed]
-  void Run(const LinearMap& map) {
-    const Tiles tiles(Shape(map), pool_.threads(), Product::kTile);
+  // The parts' maps before the attention, or those after it, with data, as one set of tasks. Throws
+  // std::runtime_error where the library fails. [timed]
+  void Run(std::span<const LinearMap> maps) {
+    tiles_.clear();
+    int64_t count = 0;
+    for (const LinearMap& map : maps) {
+      tiles_.emplace_back(Shape(map), pool_.threads(), Product::kTile);
+      count += tiles_.back().count();
+    }
     failed_ = false;
-    pool_.Run(tiles.count(), [&](int64_t index, unsigned thread) {
+    pool_.Run(count, [&](int64_t index, unsigned thread) {
+      size_t map = 0;
+      while (index >= tiles_[map].count()) index -= tiles_[map++].count();
       try {
-        Compute(map, tiles[index], products_[thread], scratch_[thread]);
+        Compute(maps[map], tiles_[map][index], products_[thread], scratch_[thread]);
       } catch (const std::exception&) {
         failed_ = true;
       }
@@ -228,6 +238,7 @@ class Linear {
   ThreadPool& pool_;
   std::vector<Product> products_;  // one per thread
   std::vector<Scratch> scratch_;   // one per thread
+  std::vector<Tiles> tiles_;       // of the maps that run
   std::atomic<bool> failed_{false};
 };
 
