@@ -10,6 +10,7 @@
 
 #include "attest/half.hpp"
 #include "attest/prefetch.hpp"
+#include "lane_sums.h"
 
 namespace attest::cpu {
 namespace {
@@ -66,22 +67,7 @@ constexpr int kSums = kVectors == 2 ? 8 : 16;
 // out[i] = sum of the lanes of sums[i].
 HWY_INLINE void SumEach(const Vec (&sums)[kSums], float* out) {
 #if HWY_TARGET <= HWY_AVX3
-  // Transposes of 2 x 2 and additions in turn: 15 vector sums for 16 results.
-  __m512 fours[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    const Vec* x = sums + 4 * i;
-    const __m512d low = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(x[0].raw, x[1].raw),
-                                                       _mm512_unpackhi_ps(x[0].raw, x[1].raw)));
-    const __m512d high = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(x[2].raw, x[3].raw),
-                                                        _mm512_unpackhi_ps(x[2].raw, x[3].raw)));
-    fours[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(low, high)),
-                             _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
-  }
-  const auto fold = [](__m512 a, __m512 b) HWY_ATTR {
-    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
-  };
-  _mm512_storeu_ps(out, fold(fold(fours[0], fours[1]), fold(fours[2], fours[3])));
+  hn::StoreU(LaneSums(sums), kTag, out);
 #else
   for (int i = 0; i < kSums; ++i) out[i] = Sum(sums[i]);
 #endif

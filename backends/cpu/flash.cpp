@@ -178,14 +178,12 @@ class FlashPlan : public Plan {
   }
 
   // The part of panel `key` that belongs to a tile, and which of its keys the rows see.
-  void SetPanel(Query query, int key, const Span& span, Tile& tile) const {
+  void SetPanel(const Query& query, int key, const Span& span, Tile& tile) const {
     tile.first = key <= span.begin;
     tile.last = key + kPanelKeys >= span.end;
     tile.key_count = std::min(kPanelKeys, span.end - key);
     tile.masked = span.full_begin > key || span.full_end < key + kPanelKeys;
-    if (!tile.masked && tile.rules == nullptr) return;
-    for (int row = 0; row < tile.rows; ++row)
-      cpu::SetKeys(problem_, operands_, {query.b, query.h, query.i + row}, row, key, tile);
+    if (tile.masked || tile.rules != nullptr) SetTileKeys(problem_, operands_, query, key, tile);
   }
 
   // Asks for keys [key, end) of the next panel: a tile's share, so that loads spread over the time.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flash_operands.h"
 
+#include <algorithm>
+
 namespace attest::cpu {
 namespace {
 
@@ -36,7 +38,8 @@ Factors::Factors(const attest_problem& problem)
 
 FloatOperands::FloatOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
                              Layout& layout)
-    : panel_(layout.Take<float>(kPanelKeys * problem.head_size)) {
+    : panel_(layout.Take<float>(
+          std::max(kPanelKeys * problem.head_size, kFewKeys * PaddedColumns(problem.head_size)))) {
   const auto copy = [&](int32_t role, bool scalar, int64_t count) {
     const attest_tensor& tensor = GetTensor(tensors, role);
     return InPlace(tensor, scalar) ? nullptr
@@ -53,8 +56,10 @@ void FloatOperands::LoadQueries(const attest_tensor& q, HeadRows rows) {
 
 void FloatOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, HeadRows rows,
                               const Factors& factors, Tile& tile) {
-  PackKeys(AsFloat(k, rows, k_copy_), static_cast<int>(rows.count), tile.depth,
-           factors.of_columns.data(), panel_);
+  tile.few = rows.count <= kFewKeys;
+  const auto pack = tile.few ? &CopyKeys : &PackKeys;
+  pack(AsFloat(k, rows, k_copy_), static_cast<int>(rows.count), tile.depth,
+       factors.of_columns.data(), panel_);
   const Rows values = AsFloat(v, rows, v_copy_);
   tile.keys = panel_;
   tile.values = values.data;

@@ -153,6 +153,14 @@ void StoreRows(const float* from, int64_t stride, int64_t count, int64_t columns
     StoreAll(from, stride, count, columns, static_cast<Bfloat16*>(row), row_stride, step);
 }
 
+void CopyKeys(Rows keys, int count, int depth, const float* factors, float* panel) {
+  const int64_t padded = PaddedColumns(depth);
+  std::fill_n(panel, kFewKeys * padded, 0.0f);
+  for (int key = 0; key < count; ++key)
+    for (int c = 0; c < depth; ++c)
+      panel[key * padded + c] = keys.data[key * keys.stride + c] * factors[c];
+}
+
 void PackKeys(Rows keys, int count, int depth, const float* factors, float* panel) {
   for (int first = 0; first < count; first += kGroupKeys) {
     PackGroup({keys.data + first * keys.stride, keys.stride}, std::min(count - first, kGroupKeys),

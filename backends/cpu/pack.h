@@ -39,6 +39,10 @@ void LoadRows(const void* row, int32_t dtype, int64_t row_stride, int64_t step, 
 void StoreRows(const float* from, int64_t stride, int64_t count, int64_t columns, void* row,
                int32_t dtype, int64_t row_stride, int64_t step);
 
+// Rows of `count` <= kFewKeys keys, element c of each times factors[c], in whole vectors: elements
+// and keys (up to kFewKeys) that do not exist are 0.
+void CopyKeys(Rows keys, int count, int depth, const float* factors, float* panel);
+
 // Packs `count` <= kPanelKeys keys, element c of each times factors[c].
 void PackKeys(Rows keys, int count, int depth, const float* factors, float* panel);
 

@@ -44,10 +44,9 @@ ScoreRules RulesOf(const attest_problem& problem, const SdpaTensors& operands) {
           operands.mask.strides[3]};
 }
 
-void SetKeys(const attest_problem& problem, const SdpaTensors& operands, Query query, int row,
-             int key, Tile& tile) {
-  const int64_t kv_length = KvLength(problem, &operands.lengths, query.b);
-  const KeySpan keys = VisibleKeys(problem, kv_length, query.i);
+void SetKeys(const attest_problem& problem, const SdpaTensors& operands, const Query& query,
+             int row, int key, Tile& tile) {
+  const KeySpan keys = VisibleKeys(problem, KvLength(problem, &operands.lengths, query.b), query.i);
   tile.begin[row] = static_cast<int>(keys.begin) - key;
   tile.end[row] = static_cast<int>(keys.end) - key;
   if (problem.attn_mask == ATTEST_MASK_NONE) return;
@@ -55,6 +54,12 @@ void SetKeys(const attest_problem& problem, const SdpaTensors& operands, Query q
   const int64_t bytes = mask.dtype == ATTEST_BOOL ? 1 : ElementBytes(mask.dtype);
   tile.mask[row] =
       AddressOf(mask, bytes, query.b, query.h, query.i) + bytes * key * mask.strides[3];
+}
+
+void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, Query query, int key,
+                 Tile& tile) {
+  for (int row = 0; row < tile.rows; ++row, ++query.i)
+    SetKeys(problem, operands, query, row, key, tile);
 }
 
 float LogSumExp(float sum, float shift) {

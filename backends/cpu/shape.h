@@ -46,8 +46,12 @@ struct Query {
 };
 
 // Fills in what one row of a tile sees of the keys from `key` on: begin, end and mask.
-void SetKeys(const attest_problem& problem, const SdpaTensors& operands, Query query, int row,
-             int key, Tile& tile);
+void SetKeys(const attest_problem& problem, const SdpaTensors& operands, const Query& query,
+             int row, int key, Tile& tile);
+
+// The same for all rows of a tile, which are neighbours; `first` is the first one.
+void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, Query first, int key,
+                 Tile& tile);
 
 // log of the sum of exp(score): from the sum of 2^(score - m) and -m.
 float LogSumExp(float sum, float shift);

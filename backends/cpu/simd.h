@@ -28,6 +28,9 @@ inline constexpr int kVectors = kLanes == 16 || HWY_TARGET == HWY_NEON ? 4 : 2;
 
 inline constexpr int kPanelKeys = 64;  // keys whose K and V stay in L1 for a block of queries
 inline constexpr int kGroupKeys = kVectors * kLanes;  // keys of one register tile
+// A panel of so few keys is not transposed: dot products along the head size cost half of one
+// vector of keys, of which most lanes would be empty.
+inline constexpr int kFewKeys = HWY_TARGET <= HWY_AVX3 ? 5 : 0;
 static_assert(kPanelKeys % kGroupKeys == 0);
 
 // Whether a masked load or store leaves the memory of hidden lanes alone.

@@ -12,6 +12,7 @@
 #include "tile.h"
 
 #include "dispatch.h"
+#include "few_keys.h"
 #include "settle.h"
 
 namespace attest::cpu {
@@ -44,12 +45,9 @@ HWY_INLINE void Multiply(const Tile& tile, const float* HWY_RESTRICT keys, const
 }
 
 // P of one group of keys, added to the sums.
-template <int kDepth, int R, int C, bool kMasked>
-HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
-  const float* keys = tile.keys + static_cast<int64_t>(first_key) * tile.depth;
+template <int R, int C, bool kMasked>
+HWY_INLINE void AddGroup(const Tile& tile, int first_key, Vec (&scores)[R][C]) {
   float* HWY_RESTRICT p = tile.p + first_key;
-  Vec scores[R][C];
-  Multiply<kDepth, R, C>(tile, keys, tile.shifts, scores);
   Settle<R, C, kMasked>(tile, first_key, scores);
   Vec sums[R];
 #pragma GCC unroll 4
@@ -66,6 +64,25 @@ HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
     hn::Store(hn::Add(sums[i], hn::Load(kTag, sum)), kTag, sum);
   }
 }
+
+template <int kDepth, int R, int C, bool kMasked>
+HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
+  Vec scores[R][C];
+  Multiply<kDepth, R, C>(tile, tile.keys + static_cast<int64_t>(first_key) * tile.depth,
+                         tile.shifts, scores);
+  AddGroup<R, C, kMasked>(tile, first_key, scores);
+}
+
+#if HWY_TARGET <= HWY_AVX3
+template <int R>
+HWY_INLINE void ScoreFew(const Tile& tile) {
+  Vec scores[R][1];
+  MultiplyFew<R>(tile, tile.rules != nullptr ? nullptr : tile.shifts, scores);
+  if (tile.rules == nullptr) return AddGroup<R, 1, true>(tile, 0, scores);
+  Store<R, 1>(scores, tile.p);
+  SoftmaxRows(tile, kLanes);
+}
+#endif
 
 template <int R, int C>
 HWY_INLINE void RawGroup(const Tile& tile, int first_key) {
@@ -85,6 +102,9 @@ HWY_INLINE void MaskedGroup(const Tile& tile, int first_key, int vectors) {
 // P of the whole panel.
 template <int kDepth, int R>
 void Scores(const Tile& tile) {
+#if HWY_TARGET <= HWY_AVX3
+  if (tile.few) return ScoreFew<R>(tile);
+#endif
   const int vectors = (tile.key_count + kLanes - 1) / kLanes;
   const int groups = (vectors + kVectors - 1) / kVectors;
   for (int group = 0; group < groups; ++group) {

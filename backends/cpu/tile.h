@@ -52,6 +52,7 @@ struct Tile {
   // this panel
   int rows;
   int key_count;     // keys to compute, >= 1; those from it on are hidden
+  bool few;          // keys are rows of whole vectors, up to kFewKeys
   bool masked;       // begin and end matter
   bool first;        // nothing is in `out` yet
   bool last;         // divide by the sums
