@@ -24,7 +24,7 @@ class LinearProduct {
   using Operand = OperandType;
   static constexpr bool kDots = std::is_same_v<Operand, Bfloat16>;
   static constexpr const char* kName = kDots ? ", dot products of bf16" : "";
-  static constexpr linear::TileSizes kTile{384, kPanelKeys, kPanelKeys};
+  static constexpr linear::TileSizes kTile{512, kPanelKeys, kPanelKeys};
 
   LinearProduct();
   static uint64_t Bytes();
@@ -37,8 +37,11 @@ class LinearProduct {
   static constexpr int kWords = 128;  // of `in`, packed at a time: 32 KiB, which stay in L1
   static constexpr int kDepth = kWords * kWordElements<Operand>;
 
+  class Ahead;
+
   void Pack(const linear::Step& step, const Operand* w, int depth);
-  void AddRows(const linear::Step& step, const Operand* x, int depth, float* sums, int64_t stride);
+  void AddRows(const linear::Step& step, const Operand* x, int depth, Ahead ahead, float* sums,
+               int64_t stride);
 
   AlignedBuffer<Word<Operand>> panel_;  // [group][words][kGroupKeys], as pack.h packs keys
   AlignedBuffer<float> sums_;           // [rows][kPanelKeys]
