@@ -32,12 +32,16 @@ namespace attest::flash {
 
 // S is computed in blocks of rows x keys. A task is a number of such blocks, one below the other,
 // that use a step of keys together, so that what the library does to K and V before it multiplies
-// is done once for all of them.
+// is done once for all of them. A block consists of parts: those that need the same keys of a step
+// are multiplied together, others with less keys by themselves, as on the diagonal of a causal
+// mask.
 struct BlockSizes {
   int64_t rows;  // of the stacked query rows of a kv head
   int64_t keys;
   int64_t blocks_per_task = 1;
+  int64_t part_rows = std::numeric_limits<int32_t>::max();  // BlockSizesFor: at most the rows
 
+  int64_t parts_per_block() const { return (rows + part_rows - 1) / part_rows; }
   int64_t task_rows() const { return rows * blocks_per_task; }
 };
 
@@ -59,8 +63,9 @@ inline BlockSizes BlockSizesFor(const attest_problem& problem, unsigned threads,
                                  std::min(wanted, (stacked + 31) / 32));
   const int64_t task_rows = (stacked + tasks - 1) / tasks;
   const int64_t blocks = (task_rows + most.rows - 1) / most.rows;
-  const int64_t rows = ((task_rows + blocks - 1) / blocks + 3) / 4 * 4;
-  return {std::min(stacked, rows), std::min(most.keys, problem.kv_sequence_length), blocks};
+  const int64_t rows = std::min(stacked, ((task_rows + blocks - 1) / blocks + 3) / 4 * 4);
+  return {rows, std::min(most.keys, problem.kv_sequence_length), blocks,
+          std::min(rows, most.part_rows)};
 }
 
 // Rows [first, first + count) of the stacked rows (head in group * Lq + i) of one kv head.
@@ -97,8 +102,8 @@ inline std::vector<Task> MakeTasks(const attest_problem& problem, BlockSizes blo
   return tasks;
 }
 
-// One block of a task.
-struct Block {
+// One part of a block, or several of them side by side.
+struct Part {
   int64_t first;  // row of the task
   int64_t count;
   KeySpan keys;  // what its rows see together
@@ -119,7 +124,7 @@ struct Scratch {
         max(block.task_rows()),
         sum(block.task_rows()),
         visible(block.task_rows()) {
-    blocks.reserve(block.blocks_per_task);
+    parts.reserve(block.blocks_per_task * block.parts_per_block());
   }
 
   static uint64_t BytesOf(const attest_problem& problem, BlockSizes block) {
@@ -127,7 +132,7 @@ struct Scratch {
     const int64_t rows = block.task_rows();
     return sizeof(Operand) * (rows * problem.head_size + (kNarrow ? scores : 0)) +
            sizeof(float) * (scores + rows * (problem.v_head_size + 2)) + sizeof(KeySpan) * rows +
-           sizeof(Block) * block.blocks_per_task;
+           sizeof(Part) * block.blocks_per_task * block.parts_per_block();
   }
 
   // P of the block, as the second product takes it.
@@ -145,7 +150,7 @@ struct Scratch {
   AlignedBuffer<float> max;         // [task rows] of the scores so far, as Scoring leaves them
   AlignedBuffer<float> sum;         // [task rows] of exp so far
   std::vector<KeySpan> visible;     // [task rows]
-  std::vector<Block> blocks;        // of the task
+  std::vector<Part> parts;          // of the task
 };
 
 // The plan. Products is what the library does, one object per thread:
@@ -171,7 +176,7 @@ class FlashPlan final : public Plan {
         pool_(pool),
         products_(std::move(products)),
         tasks_(MakeTasks(problem_, block)),
-        block_rows_(block.rows),
+        block_(block),
         info_(std::move(info)) {
     for (unsigned thread = 0; thread < pool.threads(); ++thread)
       scratch_.emplace_back(problem_, block);
@@ -212,46 +217,79 @@ class FlashPlan final : public Plan {
     for (int64_t first = begin, count; first < keys.end; first += count) {
       count = products.StepKeys(first, keys.end);
       products.Prepare(task.b, task.kv_head, first, count);
-      for (Block& block : scratch.blocks) {
-        const int64_t end = std::min(block.keys.end, first + count);
-        if (std::max(block.keys.begin, first) < end)
-          Step(task, block, first, products.StepKeys(first, end), products, scratch);
-      }
+      for (size_t part = 0; part < scratch.parts.size();)
+        part = StepTogether(task, part, first, count, products, scratch);
     }
     for (int64_t row = 0; row < task.count; ++row) Finish(task, row, scratch);
   }
 
-  // One block against keys [first, first + count).
-  void Step(const Task& task, Block& block, int64_t first, int64_t count, Products& products,
+  // Keys of [first, first + count) to multiply a part by.
+  static int64_t NeededKeys(const Part& part, int64_t first, int64_t count,
+                            const Products& products) {
+    const int64_t end = std::min(part.keys.end, first + count);
+    return std::max(part.keys.begin, first) < end ? products.StepKeys(first, end) : 0;
+  }
+
+  // The step for part `index` and those behind it, in the same block, that can join: returns the
+  // first one that is left.
+  size_t StepTogether(const Task& task, size_t index, int64_t first, int64_t count,
+                      Products& products, Scratch<Operand>& scratch) const {
+    const size_t per_block = block_.parts_per_block();
+    const size_t end = std::min(scratch.parts.size(), (index / per_block + 1) * per_block);
+    Part together = scratch.parts[index];
+    const int64_t needed = NeededKeys(together, first, count, products);
+    size_t next = index + 1;
+    for (; next < end; ++next) {
+      const Part& part = scratch.parts[next];
+      if (part.started != together.started || NeededKeys(part, first, count, products) != needed)
+        break;
+      together.count += part.count;
+    }
+    if (needed == 0) return next;
+    Step(task, together, first, needed, products, scratch);
+    for (size_t part = index; part < next; ++part) scratch.parts[part].started = true;
+    return next;
+  }
+
+  // Rows that lie in one block against keys [first, first + count).
+  void Step(const Task& task, const Part& part, int64_t first, int64_t count, Products& products,
             Scratch<Operand>& scratch) const {
-    products.Scores(block.count, count, scratch.q.data() + block.first * problem_.head_size,
+    products.Scores(part.count, count, scratch.q.data() + part.first * problem_.head_size,
                     scratch.s.data());
-    for (int64_t row = 0; row < block.count; ++row)
-      UpdateRow(task, block.first + row, first, count, row * count, scratch);
-    products.Accumulate(block.count, count, scratch.p(),
-                        scratch.o.data() + block.first * problem_.v_head_size, !block.started);
-    block.started = true;
+    for (int64_t row = 0; row < part.count; ++row)
+      UpdateRow(task, part.first + row, first, count, row * count, scratch);
+    products.Accumulate(part.count, count, scratch.p(),
+                        scratch.o.data() + part.first * problem_.v_head_size, !part.started);
   }
 
   // Loads the task's queries, empties its sums, and finds the keys that rows see together.
   KeySpan Start(const Task& task, Scratch<Operand>& scratch) const {
-    const int64_t kv_length = KvLength(problem_, &bound_.lengths, task.b);
     KeySpan all{0, 0};
-    scratch.blocks.clear();
-    for (int64_t row = 0; row < task.count; ++row) {
-      const int64_t i = QueryOf(task, row);
-      CopyRow(RowOf<Io>(bound_.q, task.b, HeadOf(task, row), i), bound_.q.strides[3],
-              problem_.head_size, scratch.q.data() + row * problem_.head_size);
-      scratch.visible[row] = VisibleKeys(problem_, kv_length, i);
-      if (row % block_rows_ == 0)
-        scratch.blocks.push_back({row, std::min(block_rows_, task.count - row), {0, 0}, false});
-      Block& block = scratch.blocks.back();
-      block.keys = Together(block.keys, scratch.visible[row]);
-      all = Together(all, scratch.visible[row]);
+    scratch.parts.clear();
+    for (int64_t block = 0; block < task.count; block += block_.rows) {
+      const int64_t end = std::min(block + block_.rows, task.count);
+      for (int64_t first = block; first < end; first += block_.part_rows) {
+        const int64_t count = std::min(block_.part_rows, end - first);
+        scratch.parts.push_back(StartPart(task, first, count, scratch));
+        all = Together(all, scratch.parts.back().keys);
+      }
     }
     std::fill_n(scratch.max.data(), task.count, kMinusInfinity);
     std::fill_n(scratch.sum.data(), task.count, 0.0f);
     return all;
+  }
+
+  Part StartPart(const Task& task, int64_t first, int64_t count, Scratch<Operand>& scratch) const {
+    const int64_t kv_length = KvLength(problem_, &bound_.lengths, task.b);
+    Part part{first, count, {0, 0}, false};
+    for (int64_t row = first; row < first + count; ++row) {
+      const int64_t i = QueryOf(task, row);
+      CopyRow(RowOf<Io>(bound_.q, task.b, HeadOf(task, row), i), bound_.q.strides[3],
+              problem_.head_size, scratch.q.data() + row * problem_.head_size);
+      scratch.visible[row] = VisibleKeys(problem_, kv_length, i);
+      part.keys = Together(part.keys, scratch.visible[row]);
+    }
+    return part;
   }
 
   // Products of one row with keys [first, first + count), at that offset in S, become P; max, sum
@@ -311,7 +349,7 @@ class FlashPlan final : public Plan {
   std::vector<Products> products_;         // one per thread
   std::vector<Scratch<Operand>> scratch_;  // one per thread
   const std::vector<Task> tasks_;
-  const int64_t block_rows_;
+  const BlockSizes block_;
   std::atomic<bool> failed_{false};
   const PlanInfo info_;
   SdpaTensors bound_{};
