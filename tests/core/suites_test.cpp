@@ -31,7 +31,8 @@ TEST(Suites, AreAlphabeticalAndDescribed) {
 TEST(Suites, OnlyPeersMeasuresBackendsThatAreUsedOnRequest) {
   for (const Suite& suite : AllSuites())
     EXPECT_EQ(suite.with_peers, suite.name == "peers") << suite.name;
-  EXPECT_EQ(Ids("peers").size(), 10U);
+  EXPECT_EQ(Ids("peers").size(), 11U);
+  EXPECT_EQ(Ids("peers").count("self_attention/f32/b1/h12/kv12/q512/k512/d64/e768/bias/wo"), 1U);
 }
 
 TEST(Suites, DefaultIsExactlyItsTwentyTwoCells) {
