@@ -6,8 +6,9 @@
 // scale x log2(e) folded in; for each tile of ROWS queries S stays in registers, P = 2^(S - m) goes
 // through a few KB, O += P V with V and O in place where their rows can be read as vectors.
 //
-// m is the true maximum of a tile's first panel and is kept until a row sum leaves the safe range;
-// the tile is then redone, and from then on always does, the step that raises m and rescales O.
+// m starts at 0 where a tile's first panel allows it, else at its true maximum, and is kept until a
+// row sum leaves the safe range; the tile is then redone, and from then on always does, the step
+// that raises m and rescales O.
 // Any length and stride, head sizes to 256; all of abi.h but WEIGHTS. NaN in V behind a mask may
 // reach the output (0 x NaN). Not for GPUs.
 //
@@ -16,7 +17,8 @@
 // causal 83 %, L = 128 65 %, L = 197 68 %; Q and K x 3: 95 % of the speed on normal values, rising
 // scores 87 %.
 // Lost: unpacked K under 8 x 32 tiles, a search for the maximum in every panel, vstore16, subnormal
-// probabilities (a fifth of the speed on peaky scores).
+// probabilities (a fifth of the speed on peaky scores), a host that yields until the kernel is done
+// (its yields keep a CPU from the kernel's threads).
 // sdpa_shape.h, elements.cl, vector.cl, pack.cl and flash_vec_tile.cl are pasted before this file.
 
 // A row of O is done in parts of nearly equal size, each at most VALUE_VECTORS.

@@ -7,6 +7,8 @@
 
 #define PANEL (LANES * KEY_VECTORS)
 #define SAFE_SUM 1e12f  // far from overflow
+#define HIGHEST_START 30.0f
+#define LOWEST_START -20.0f  // in units of log2
 
 // A tile of queries against a panel of keys.
 typedef struct Tile {
@@ -39,6 +41,19 @@ INLINE void RaiseMaxima(const Tile* t, float16 s[ROWS][KEY_VECTORS], const int v
     rescale[i] = old == -INFINITY ? 0.0f : old - raised;
   }
   if (!t->is_first) vstore16(Exp2(vload16(0, rescale)), 0, rescale);
+}
+
+// Whether the scores of a first panel need no shift: none is above HIGHEST_START, and every lane of
+// every row has met one above LOWEST_START.
+INLINE bool NearZero(float16 s[ROWS][KEY_VECTORS], const int vectors) {
+  float16 highest = s[0][0], lowest = (float16)(HIGHEST_START);
+  UNROLL for (int i = 0; i < ROWS; ++i) {
+    float16 top = s[i][0];
+    UNROLL for (int j = 1; j < vectors; ++j) top = top > s[i][j] ? top : s[i][j];
+    highest = highest > top ? highest : top;
+    lowest = lowest < top ? lowest : top;
+  }
+  return !AnyNotBelow(highest, HIGHEST_START) && !AnyNotBelow(-lowest, -LOWEST_START);
 }
 
 // Softcap and masks on the scores of row i, vector j: hidden keys become -inf.
@@ -74,7 +89,9 @@ INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vect
     UNROLL for (int i = 0; i < ROWS; ++i)
       UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = Ruled(t, s[i][j], i, j, edge);
   }
-  if (raise) {
+  if (raise && t->is_first && NearZero(s, vectors)) {
+    UNROLL for (int i = 0; i < ROWS; ++i) t->maxima[i] = 0.0f;
+  } else if (raise) {
     RaiseMaxima(t, s, vectors, rescale);
   } else if (!shifted) {
     UNROLL for (int i = 0; i < ROWS; ++i)
