@@ -22,6 +22,7 @@
 #include "plans.h"
 #include "primitives.h"
 #include "steps.h"
+#include "transpose.h"
 
 namespace attest::onednn {
 namespace {
@@ -29,7 +30,8 @@ namespace {
 using flash::BlockSizes;
 
 // In f32 oneDNN multiplies by a plain K^T as it lies but copies a transposed K at every call, so K
-// is transposed once a step. The 16-bit products copy both, into pairs or fours of keys.
+// is transposed once a step, by us: its reorder takes three times as long. The 16-bit products copy
+// both, into pairs or fours of keys.
 template <typename Operand>
 constexpr bool kTransposes = std::is_same_v<Operand, float>;
 
@@ -102,6 +104,7 @@ class OnednnProducts {
                  const dnnl::engine& engine)
       : problem_(request.problem),
         block_(block),
+        k_stride_(Rows<Io, Operand>::MatrixOf(GetTensor(request.tensors, ATTEST_ROLE_K), 1).stride),
         k_(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys),
         v_(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys),
         stream_(engine),
@@ -112,14 +115,6 @@ class OnednnProducts {
                         Compiled{{choices.of_shape[index].scores, engine},
                                  {choices.of_shape[index].store, engine},
                                  {choices.of_shape[index].add, engine}});
-    for (const int64_t keys : choices.shapes.steps) {
-      if (!kTransposes<Operand>) break;
-      const attest_tensor& k = GetTensor(request.tensors, ATTEST_ROLE_K);
-      transposes_.emplace(
-          keys,
-          Transpose(Rows<Io, Operand>::MatrixOf(k, keys),
-                    {problem_.head_size, keys, TransposedStride(block), DataType::f32}, engine));
-    }
   }
 
   static uint64_t BytesOf(const Request& request, BlockSizes block,
@@ -145,7 +140,8 @@ class OnednnProducts {
     step_k_ = k_.Get(b, kv_head, first, keys);
     step_v_ = v_.Get(b, kv_head, first, keys);
     if constexpr (kTransposes<Operand>) {
-      transposes_.at(keys).Run(stream_, step_k_, transposed_k_.data());
+      Transpose(step_k_, k_stride_, keys, problem_.head_size, transposed_k_.data(),
+                TransposedStride(block_));
       step_k_ = transposed_k_.data();
     }
   }
@@ -170,6 +166,7 @@ class OnednnProducts {
 
   attest_problem problem_;
   BlockSizes block_;
+  int64_t k_stride_;
   Rows<Io, Operand> k_, v_;
   dnnl::stream stream_;
   AlignedBuffer<float> transposed_k_;  // [head_size, stride]
@@ -177,7 +174,6 @@ class OnednnProducts {
   const Operand* step_k_ = nullptr;
   const Operand* step_v_ = nullptr;
   std::map<BlockShape, Compiled> compiled_;
-  std::map<int64_t, Transpose> transposes_;  // by keys of a step
 };
 
 // Calls make(products' type, choices) for the request.

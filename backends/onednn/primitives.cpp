@@ -183,23 +183,6 @@ void Matmul::Run(const dnnl::stream& stream, const void* a, const void* b, const
                {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}}});
 }
 
-Transpose::Transpose(Matrix from, Matrix to, const dnnl::engine& engine)
-    : Transpose(dnnl::reorder::primitive_desc(engine, TransposedDescriptorOf(from), engine,
-                                              DescriptorOf(to)),
-                engine) {}
-
-Transpose::Transpose(const dnnl::reorder::primitive_desc& descriptor, const dnnl::engine& engine)
-    : name_(descriptor.impl_info_str()),
-      primitive_(descriptor),
-      from_(Unbound(descriptor.src_desc(), engine)),
-      to_(Unbound(descriptor.dst_desc(), engine)) {}
-
-void Transpose::Run(const dnnl::stream& stream, const void* from, void* to) {
-  Point(from_, from);
-  Point(to_, to);
-  Execute<2>(primitive_, stream, {{{DNNL_ARG_FROM, from_.get()}, {DNNL_ARG_TO, to_.get()}}});
-}
-
 SoftmaxChoice::SoftmaxChoice(int64_t rows, int64_t cols, const dnnl::engine& engine)
     : descriptor(
           ChooseSoftmax<Primitive>(DescriptorOf({rows, cols, cols, DataType::f32}), engine)) {}

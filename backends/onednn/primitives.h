@@ -74,20 +74,6 @@ class Matmul {
   dnnl::memory a_, b_, bias_, out_, scratchpad_;
 };
 
-// to = from^T: from is [m, n], to is [n, m]. Chosen and compiled at once.
-class Transpose {
- public:
-  Transpose(Matrix from, Matrix to, const dnnl::engine& engine);
-  std::string name() const { return name_; }
-  void Run(const dnnl::stream& stream, const void* from, void* to);
-
- private:
-  explicit Transpose(const dnnl::reorder::primitive_desc& descriptor, const dnnl::engine& engine);
-  std::string name_;
-  dnnl::reorder primitive_;
-  dnnl::memory from_, to_;
-};
-
 // Softmax over the columns of an f32 matrix, in place.
 struct SoftmaxChoice {
 #if DNNL_VERSION_MAJOR >= 3

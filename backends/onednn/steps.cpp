@@ -61,10 +61,8 @@ int64_t StepKeysOf(const attest_problem& problem, flash::BlockSizes block, int64
 }
 
 StepShapes::StepShapes(const attest_problem& problem, flash::BlockSizes block) {
-  for (const int64_t keys : KeysOfSteps(problem, block)) {
-    steps.push_back(keys);
+  for (const int64_t keys : KeysOfSteps(problem, block))
     for (const int64_t rows : RowsOfBlocks(problem, block)) blocks.push_back({rows, keys});
-  }
 }
 
 }  // namespace attest::onednn

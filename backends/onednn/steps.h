@@ -26,7 +26,6 @@ int64_t StepKeysOf(const attest_problem& problem, flash::BlockSizes block, int64
 struct StepShapes {
   StepShapes(const attest_problem& problem, flash::BlockSizes block);
   std::vector<BlockShape> blocks;
-  std::vector<int64_t> steps;  // keys
 };
 
 }  // namespace attest::onednn
