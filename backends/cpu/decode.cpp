@@ -23,12 +23,6 @@ namespace {
 constexpr int64_t kChunkRows = 32;   // stacked rows of a task: their output stays in L1
 constexpr int64_t kLeastKeys = 256;  // of a task
 constexpr int64_t kTasksPerThread = 4;
-// Keys at a time: the f32 K and V of a panel, read in turn by a few rows of queries, and what is
-// asked for ahead share L1 best at 32 (10 % on an EPYC). One row reads them once.
-constexpr int64_t KeysOfPanel(int64_t rows, int64_t element_bytes) {
-  return rows > 1 && element_bytes == 4 ? kPanelKeys / 2 : kPanelKeys;
-}
-
 // How the work is cut. A stacked row is a query of one of the heads of a kv head.
 struct Cut {
   Cut(const attest_problem& problem, unsigned threads)
@@ -169,9 +163,9 @@ class DecodePlan : public Plan {
     const int64_t part = task % cut_.splits * cut_.keys;
     const int64_t begin = std::max(part, seen.begin / kPanelKeys * kPanelKeys);
     const int64_t end = std::min(part + cut_.keys, seen.end);
-    const int64_t keys = KeysOfPanel(unit.count, element_bytes_);
-    for (int64_t key = begin; key < end; key += keys)
-      Panel(unit, key, static_cast<int>(std::min(keys, end - key)), partial, scratch);
+    for (int64_t key = begin; key < end; key += kPanelKeys)
+      Panel(unit, key, static_cast<int>(std::min<int64_t>(kPanelKeys, end - key)), partial,
+            scratch);
   }
 
   // Loads the queries, empties the sums, and finds the keys that some row sees.
