@@ -72,6 +72,24 @@ INLINE float16 Exp2(float16 x) {
 #endif
 }
 
+// Lane i: the sum of the lanes of x[i]. Halves, quarters, pairs and single lanes of two vectors are
+// added in turn, 15 additions in all; x is overwritten.
+INLINE float16 SumEach(float16 x[LANES]) {
+  UNROLL for (int i = 0; i < 8; ++i)
+    x[i] = (float16)(x[2 * i].lo, x[2 * i + 1].lo) + (float16)(x[2 * i].hi, x[2 * i + 1].hi);
+  UNROLL for (int i = 0; i < 4; ++i) {
+    const float16 a = x[2 * i], b = x[2 * i + 1];
+    x[i] = (float16)(a.s0123, a.s89ab, b.s0123, b.s89ab) +
+           (float16)(a.s4567, a.scdef, b.s4567, b.scdef);
+  }
+  UNROLL for (int i = 0; i < 2; ++i) {
+    const float16 a = x[2 * i], b = x[2 * i + 1];
+    x[i] = (float16)(a.s01, a.s45, a.s89, a.scd, b.s01, b.s45, b.s89, b.scd) +
+           (float16)(a.s23, a.s67, a.sab, a.sef, b.s23, b.s67, b.sab, b.sef);
+  }
+  return (float16)(x[0].even, x[1].even) + (float16)(x[0].odd, x[1].odd);
+}
+
 // Comparisons instead of fmax: they are one instruction.
 INLINE float Max16(float16 x) {
   const float8 a = x.lo > x.hi ? x.lo : x.hi;
