@@ -7,19 +7,24 @@ namespace attest::cpu {
 namespace {
 
 template <int R, int C>
-HWY_INLINE void LoadSums(const float* from, int64_t stride, Vec (&sums)[R][C]) {
+HWY_INLINE void Empty(Vec (&sums)[R][C]) {
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) sums[i][j] = hn::LoadU(kTag, from + i * stride + j * kLanes);
+    for (int j = 0; j < C; ++j) sums[i][j] = hn::Zero(kTag);
 }
 
+// Adds the products of these words, summed up by themselves, to those before them: one chain over
+// 768 had three times the error of PyTorch's layer.
 template <int R, int C>
-HWY_INLINE void StoreSums(const Vec (&sums)[R][C], float* to, int64_t stride) {
+HWY_INLINE void AddSums(const Vec (&sums)[R][C], float* to, int64_t stride) {
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) hn::StoreU(sums[i][j], kTag, to + i * stride + j * kLanes);
+    for (int j = 0; j < C; ++j) {
+      float* at = to + i * stride + j * kLanes;
+      hn::StoreU(hn::Add(hn::LoadU(kTag, at), sums[i][j]), kTag, at);
+    }
 }
 
 struct FloatTiles {
@@ -30,7 +35,7 @@ struct FloatTiles {
     const int64_t stride = tile.x_stride;
     const int words = tile.words;
     Vec sums[R][C];
-    LoadSums<R, C>(tile.sums, tile.sums_stride, sums);
+    Empty<R, C>(sums);
 #pragma GCC unroll 4
     for (int c = 0; c < words; ++c) {
       Vec w[C];
@@ -43,7 +48,7 @@ struct FloatTiles {
         for (int j = 0; j < C; ++j) sums[i][j] = hn::MulAdd(a, w[j], sums[i][j]);
       }
     }
-    StoreSums<R, C>(sums, tile.sums, tile.sums_stride);
+    AddSums<R, C>(sums, tile.sums, tile.sums_stride);
   }
 };
 
@@ -53,9 +58,9 @@ struct DotTiles {
   template <int R, int C>
   ATTEST_DOT static void Add(const LinearTile<Bfloat16>& tile) {
     Vec sums[R][C];
-    LoadSums<R, C>(tile.sums, tile.sums_stride, sums);
+    Empty<R, C>(sums);
     AddDots<R, C>(tile.x, tile.x_stride, tile.packed, tile.words, sums);
-    StoreSums<R, C>(sums, tile.sums, tile.sums_stride);
+    AddSums<R, C>(sums, tile.sums, tile.sums_stride);
   }
 };
 
