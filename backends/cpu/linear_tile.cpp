@@ -2,6 +2,7 @@
 #include "linear_tile.h"
 
 #include "dot.h"
+#include "products.h"
 
 namespace attest::cpu {
 namespace {
@@ -30,24 +31,9 @@ HWY_INLINE void AddSums(const Vec (&sums)[R][C], float* to, int64_t stride) {
 struct FloatTiles {
   template <int R, int C>
   static void Add(const LinearTile<float>& tile) {
-    const float* HWY_RESTRICT x = tile.x;
-    const float* HWY_RESTRICT packed = tile.packed;
-    const int64_t stride = tile.x_stride;
-    const int words = tile.words;
     Vec sums[R][C];
     Empty<R, C>(sums);
-#pragma GCC unroll 4
-    for (int c = 0; c < words; ++c) {
-      Vec w[C];
-#pragma GCC unroll 4
-      for (int j = 0; j < C; ++j) w[j] = hn::Load(kTag, packed + c * kGroupKeys + j * kLanes);
-#pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) {
-        const Vec a = hn::Set(kTag, x[i * stride + c]);
-#pragma GCC unroll 4
-        for (int j = 0; j < C; ++j) sums[i][j] = hn::MulAdd(a, w[j], sums[i][j]);
-      }
-    }
+    AddProducts<R, C>(tile.x, tile.x_stride, tile.packed, tile.words, sums);
     AddSums<R, C>(sums, tile.sums, tile.sums_stride);
   }
 };

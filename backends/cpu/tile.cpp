@@ -13,6 +13,7 @@
 
 #include "dispatch.h"
 #include "few_keys.h"
+#include "products.h"
 #include "settle.h"
 
 namespace attest::cpu {
@@ -22,26 +23,12 @@ namespace {
 template <int kDepth, int R, int C>
 HWY_INLINE void Multiply(const Tile& tile, const float* HWY_RESTRICT keys, const float* start,
                          Vec (&scores)[R][C]) {
-  const int depth = kDepth != 0 ? kDepth : tile.depth;
-  const float* HWY_RESTRICT q = tile.q;
-  const int64_t stride = tile.q_stride;
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j)
       scores[i][j] = start == nullptr ? hn::Zero(kTag) : hn::Set(kTag, start[i]);
-#pragma GCC unroll 4
-  for (int c = 0; c < depth; ++c) {
-    Vec k[C];
-#pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) k[j] = hn::Load(kTag, keys + c * kGroupKeys + j * kLanes);
-#pragma GCC unroll 8
-    for (int i = 0; i < R; ++i) {
-      const Vec a = hn::Set(kTag, q[i * stride + c]);
-#pragma GCC unroll 4
-      for (int j = 0; j < C; ++j) scores[i][j] = hn::MulAdd(a, k[j], scores[i][j]);
-    }
-  }
+  AddProducts<R, C>(tile.q, tile.q_stride, keys, kDepth != 0 ? kDepth : tile.depth, scores);
 }
 
 // P of one group of keys, added to the sums.
