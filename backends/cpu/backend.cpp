@@ -10,6 +10,7 @@
 
 #include "attest/backend.hpp"
 #include "attest/thread_pool.hpp"
+#include "bfloat_products.h"
 #include "plans.h"
 #include "simd.h"
 
@@ -48,7 +49,7 @@ class CpuBackend : public attest::Backend {
     contract.exp_relative_error = attest::cpu::kExp2RelativeError;
     if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
     if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
-    if (variant == kFlash && attest::cpu::UsesDotProducts(dtype)) {
+    if (variant == kFlash && attest::cpu::ProductsOf(dtype) != attest::cpu::BfloatProducts::kMultiplyAdds) {
       contract.probabilities = ATTEST_FORMAT_BF16;
       contract.flags |= ATTEST_CONTRACT_FLUSHES_SUBNORMALS;
     }

@@ -194,7 +194,9 @@ class DecodePlan : public Plan {
   void Panel(const Unit& unit, int64_t key, int count, Partial& partial, Scratch& scratch) const {
     const IoRows keys = RowsOf(operands_.k, unit, key, count, scratch.keys);
     const IoRows values = RowsOf(operands_.v, unit, key, count, scratch.values);
+    RowKeys<kDecodeRows> ranges;
     Tile tile{};
+    ranges.SetFor(tile);
     tile.depth = static_cast<int>(problem_.head_size);
     tile.value_size = static_cast<int>(problem_.v_head_size);
     tile.q_stride = PaddedColumns(tile.depth);

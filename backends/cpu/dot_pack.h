@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Operands of dot_tile.h from rows of bf16, which stay as they are: pairs of neighbours are put
-// where dot products want them. Only where DotProductsPay().
+// where dot products and tiles want them. With AVX-512 only.
 #ifndef ATTEST_BACKENDS_CPU_DOT_PACK_H_
 #define ATTEST_BACKENDS_CPU_DOT_PACK_H_
 

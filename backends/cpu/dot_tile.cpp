@@ -3,7 +3,7 @@
 
 #include "dispatch.h"
 #include "dot.h"
-#include "settle.h"
+#include "pair_softmax.h"
 
 #if HWY_TARGET <= HWY_AVX3
 
@@ -21,55 +21,19 @@ ATTEST_DOT_INLINE void Multiply(const DotTile& tile, Vec (&scores)[R][C]) {
   AddDots<R, C>(tile.q_pairs, tile.q_pairs_stride, tile.key_pairs, pairs, scores);
 }
 
-template <int R, int C>
-HWY_INLINE void ScaleAndShift(const DotTile& tile, const float* shifts, Vec (&scores)[R][C]) {
-  const Vec factor = hn::Set(kTag, tile.factor);
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-    const Vec shift = shifts == nullptr ? hn::Zero(kTag) : hn::Set(kTag, shifts[i]);
-#pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) scores[i][j] = hn::MulAdd(scores[i][j], factor, shift);
-  }
-}
-
-// P of C vectors of keys, rounded, and added to the sums before that.
 template <int kDepth, int R, int C, bool kMasked>
 ATTEST_DOT_INLINE void ScoreGroup(const DotTile& tile) {
   Vec scores[R][C];
   Multiply<kDepth, R, C>(tile, scores);
-  ScaleAndShift<R, C>(tile, tile.shifts, scores);
-  Settle<R, C, kMasked>(tile, 0, scores);
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-    float* HWY_RESTRICT row_sum = tile.sums + i * kLanes;
-    Vec sum = hn::Load(kTag, row_sum);
-#pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) {
-      scores[i][j] = Exp2(scores[i][j]);
-      sum = hn::Add(sum, scores[i][j]);
-    }
-    hn::Store(sum, kTag, row_sum);
-#pragma GCC unroll 2
-    for (int j = 0; j < C; j += 2)
-      StorePairs(scores[i][j], j + 1 < C ? scores[i][j + 1] : hn::Zero(kTag),
-                 tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
-  }
+  AddPairs<R, C, kMasked>(tile, scores);
 }
 
-// The same through memory, where softcap or a mask changes the scores.
+// Through memory, where softcap or a mask changes the scores.
 template <int R>
 ATTEST_DOT_INLINE void RuledGroup(const DotTile& tile) {
   Vec scores[R][kVectors];
   Multiply<0, R, kVectors>(tile, scores);
-  ScaleAndShift<R, kVectors>(tile, nullptr, scores);
-  Store<R, kVectors>(scores, tile.p);
-  SoftmaxRows(tile, kPanelKeys);
-  for (int i = 0; i < R; ++i)
-    for (int j = 0; j < kVectors; j += 2) {
-      const float* p = tile.p + i * kPanelKeys + j * kLanes;
-      StorePairs(hn::Load(kTag, p), hn::Load(kTag, p + kLanes),
-                 tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
-    }
+  AddRuledPairs<R>(tile, scores);
 }
 
 template <int R, int C>
@@ -169,6 +133,6 @@ void ComputeTile(const DotTile& tile) { Dispatch<DotKernels>(tile); }
 
 #else
 
-void attest::cpu::ComputeTile(const DotTile&) {}  // never called: DotProductsPay() is false
+void attest::cpu::ComputeTile(const DotTile&) {}  // never called
 
 #endif

@@ -26,11 +26,8 @@ struct DotTile : Tile {
   float factor;             // scale x log2(e) (with softcap: twice the argument of tanh)
 };
 
-// Whether this module and CPU have these dot products and they compute faster than f32
-// multiply-adds: some CPUs issue them at a quarter of the rate. Measured once, in about 0.2 ms.
-bool DotProductsPay();
-
-// Computes the tile; its rows of `out` are whole vectors. Only where DotProductsPay().
+// Computes the tile; its rows of `out` are whole vectors. Only where the CPU
+// has AVX512_BF16.
 void ComputeTile(const DotTile& tile);
 
 }  // namespace attest::cpu

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "attest/sdpa.hpp"
+#include "bfloat_products.h"
 #include "flash_operands.h"
 #include "plans.h"
 #include "shape.h"
@@ -19,7 +21,8 @@ namespace attest::cpu {
 namespace {
 
 constexpr int64_t kBlockRows = 384;  // more rows use a packed panel longer, but share it worse
-constexpr int64_t kLeastRows = 48;   // below, packing costs more than idle threads
+
+constexpr int64_t RoundUp(int64_t rows, int64_t unit) { return (rows + unit - 1) / unit * unit; }
 
 struct Span {
   int begin, end;            // keys that some row of a tile sees
@@ -27,13 +30,14 @@ struct Span {
 };
 
 // Query rows of a task: enough tasks for all threads, blocks of nearly equal size.
+template <typename Operands>
 int64_t BlockRows(const attest_problem& problem, unsigned threads) {
   const int64_t length = problem.q_sequence_length;
   const int64_t heads = problem.batch_size * problem.q_num_heads;
   const int64_t wanted = (2 * threads + heads - 1) / heads;
   const int64_t blocks = std::max((length + kBlockRows - 1) / kBlockRows,
-                                  std::min(wanted, (length + kLeastRows - 1) / kLeastRows));
-  return ((length + blocks - 1) / blocks + kRows - 1) / kRows * kRows;
+                                  std::min(wanted, (length + Operands::kLeastRows - 1) / Operands::kLeastRows));
+  return RoundUp((length + blocks - 1) / blocks, Operands::kTileRows);
 }
 
 // One thread's scratch.
@@ -41,18 +45,17 @@ template <typename Operands>
 struct Scratch {
   Scratch(const attest_problem& problem, Tensors tensors, int64_t rows, Layout& layout)
       : operands(problem, tensors, rows, layout),
-        p(layout.Take<float>(kRows * kPanelKeys)),
         sums(layout.Take<float>(rows * kLanes)),
         shifts(layout.Take<float>(rows)),
-        spans(layout.Take<Span>(rows / kRows)),
-        states(layout.Take<uint8_t>(rows / kRows)) {
+        spans(layout.Take<Span>(rows / Operands::kTileRows)),
+        states(layout.Take<uint8_t>(rows / Operands::kStateRows)) {
     const attest_tensor& tensor = GetTensor(tensors, ATTEST_ROLE_OUT);
     out = InPlace(tensor, false) ? nullptr
                                  : layout.Take<float>(rows * PaddedColumns(tensor.shape[3]));
   }
 
   Operands operands;
-  float *p, *sums, *shifts;
+  float *sums, *shifts;
   Span* spans;
   uint8_t* states;
   float* out;  // or nullptr: the tensor can be used in place
@@ -71,7 +74,7 @@ class FlashPlan : public Plan {
   FlashPlan(const Request& request, ThreadPool& pool)
       : problem_(request.problem),
         element_bytes_(ElementBytes(problem_.dtype)),
-        rows_(BlockRows(problem_, pool.threads())),
+        rows_(BlockRows<Operands>(problem_, pool.threads())),
         blocks_((problem_.q_sequence_length + rows_ - 1) / rows_),
         factors_(problem_),
         pool_(pool) {
@@ -108,20 +111,20 @@ class FlashPlan : public Plan {
 
  private:
   using KernelTile = typename Operands::Kernel;
+  static constexpr int kTileRows = Operands::kTileRows;
 
   // Fills the spans of all tiles. Both ends of a row's keys never fall from row to row, so a tile's
   // first and last row decide.
   Span MakeSpans(int64_t kv_length, int64_t first, int64_t count,
                  Scratch<Operands>& scratch) const {
     Span all{static_cast<int>(problem_.kv_sequence_length), 0, 0, 0};
-    for (int64_t row = 0; row < count; row += kRows) {
-      const int64_t last = std::min(row + kRows, count) - 1;
+    for (int64_t row = 0; row < count; row += kTileRows) {
+      const int64_t last = std::min(row + kTileRows, count) - 1;
       const KeySpan low = VisibleKeys(problem_, kv_length, first + row);
       const KeySpan high = VisibleKeys(problem_, kv_length, first + last);
-      Span& span = scratch.spans[row / kRows];
+      Span& span = scratch.spans[row / kTileRows];
       span = {static_cast<int>(low.begin), static_cast<int>(high.end), static_cast<int>(high.begin),
               static_cast<int>(low.end)};
-      scratch.states[row / kRows] = kUnsettled;
       if (span.begin >= span.end) continue;
       all.begin = std::min(all.begin, span.begin);
       all.end = std::max(all.end, span.end);
@@ -138,26 +141,27 @@ class FlashPlan : public Plan {
     KernelTile tile = Start(b, h, first, count, scratch);
     float* const out = tile.out;
     const Span all = MakeSpans(kv_length, first, count, scratch);
-    const int ahead = static_cast<int>((kPanelKeys * kRows + count - 1) / count);
+    const int ahead = static_cast<int>((kPanelKeys * kTileRows + count - 1) / count);
     for (int key = all.begin; key < all.end; key += kPanelKeys) {
       scratch.operands.LoadPanel(operands_.k, operands_.v,
                                  {b, kv_head, key, std::min(kPanelKeys, all.end - key)}, factors_,
                                  tile);
       const int next_end = std::min(key + 2 * kPanelKeys, all.end);
-      for (int64_t row = 0, next = key + kPanelKeys; row < count; row += kRows, next += ahead) {
-        const Span& span = scratch.spans[row / kRows];
+      for (int64_t row = 0, next = key + kPanelKeys; row < count; row += kTileRows, next += ahead) {
+        const Span& span = scratch.spans[row / kTileRows];
         if (next < next_end) Prefetch(b, kv_head, next, std::min<int64_t>(next + ahead, next_end));
         if (key >= span.end || key + kPanelKeys <= span.begin) continue;
         scratch.operands.SetQueries(row, tile);
         tile.out = out + row * tile.out_stride;
         tile.sums = scratch.sums + row * kLanes;
         tile.shifts = scratch.shifts + row;
-        tile.state = scratch.states + row / kRows;
-        tile.rows = static_cast<int>(std::min<int64_t>(kRows, count - row));
+        tile.state = scratch.states + row / Operands::kStateRows;
+        tile.rows = static_cast<int>(std::min<int64_t>(kTileRows, count - row));
         SetPanel({b, h, first + row}, key, span, tile);
-        ComputeTile(tile);
+        scratch.operands.Compute(tile);
       }
     }
+    scratch.operands.Finish();
     Finish(b, h, first, count, {out, tile.out_stride}, scratch);
   }
 
@@ -167,13 +171,14 @@ class FlashPlan : public Plan {
     KernelTile tile{};
     tile.depth = static_cast<int>(problem_.head_size);
     tile.value_size = static_cast<int>(problem_.v_head_size);
-    tile.p = scratch.p;
-    const attest_tensor& out = operands_.out;
+      const attest_tensor& out = operands_.out;
     tile.out = scratch.out != nullptr ? scratch.out : RowOf<float>(out, b, h, first);
     tile.out_stride = scratch.out != nullptr ? PaddedColumns(tile.value_size) : out.strides[2];
     tile.rules = HasRules(problem_) ? &rules_ : nullptr;
-    std::fill_n(scratch.sums, count * kLanes, 0.0f);
-    std::fill_n(scratch.shifts, count, 0.0f);
+    const int64_t rows = RoundUp(count, kTileRows);
+    std::fill_n(scratch.sums, rows * kLanes, 0.0f);
+    std::fill_n(scratch.shifts, rows, 0.0f);
+    std::fill_n(scratch.states, rows / Operands::kStateRows, uint8_t{kUnsettled});
     return tile;
   }
 
@@ -202,7 +207,7 @@ class FlashPlan : public Plan {
   void Finish(int64_t b, int64_t h, int64_t first, int64_t count, Rows out,
               const Scratch<Operands>& scratch) const {
     for (int64_t row = 0; row < count; ++row) {
-      const Span& span = scratch.spans[row / kRows];
+      const Span& span = scratch.spans[row / kTileRows];
       if (span.begin >= span.end)
         std::fill_n(const_cast<float*>(out.data) + row * out.stride, problem_.v_head_size, 0.0f);
       if (problem_.outputs & ATTEST_OUTPUT_LSE)
@@ -228,23 +233,35 @@ class FlashPlan : public Plan {
   ScoreRules rules_;
 };
 
-}  // namespace
+// Calls use(the operands' type) for an io type.
+template <typename Use>
+auto WithOperands(int32_t dtype, const Use& use) {
+  switch (ProductsOf(dtype)) {
+    case BfloatProducts::kTiles:
+      return use(std::type_identity<AmxOperands>{});
+    case BfloatProducts::kDots:
+      return use(std::type_identity<DotOperands>{});
+    default:
+      return use(std::type_identity<FloatOperands>{});
+  }
+}
 
-bool UsesDotProducts(int32_t dtype) { return dtype == ATTEST_BF16 && DotProductsPay(); }
+}  // namespace
 
 uint64_t FlashBytes(const Request& request, unsigned threads) {
   const attest_problem& problem = request.problem;
-  const int64_t rows = BlockRows(problem, threads);
-  const uint64_t scratch = UsesDotProducts(problem.dtype)
-                               ? ScratchBytes<DotOperands>(problem, request.tensors, rows)
-                               : ScratchBytes<FloatOperands>(problem, request.tensors, rows);
-  return threads * scratch + sizeof(float) * static_cast<uint64_t>(problem.head_size);
+  return WithOperands(problem.dtype, [&](auto operands) {
+    using Operands = typename decltype(operands)::type;
+    const int64_t rows = BlockRows<Operands>(problem, threads);
+    return threads * ScratchBytes<Operands>(problem, request.tensors, rows) +
+           sizeof(float) * static_cast<uint64_t>(problem.head_size);
+  });
 }
 
 std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool) {
-  if (UsesDotProducts(request.problem.dtype))
-    return std::make_unique<FlashPlan<DotOperands>>(request, pool);
-  return std::make_unique<FlashPlan<FloatOperands>>(request, pool);
+  return WithOperands(request.problem.dtype, [&](auto operands) -> std::unique_ptr<Plan> {
+    return std::make_unique<FlashPlan<typename decltype(operands)::type>>(request, pool);
+  });
 }
 
 }  // namespace attest::cpu

@@ -20,15 +20,40 @@ Rows AsFloat(const attest_tensor& tensor, HeadRows rows, float* copy) {
   return {copy, PaddedColumns(tensor.shape[3])};
 }
 
-// Rows of a copy have a whole number of pairs.
-constexpr int64_t EvenColumns(int64_t columns) { return (columns + 1) / 2 * 2; }
+// Columns of a copy: a multiple of `unit`.
+constexpr int64_t Filled(int64_t columns, int64_t unit) {
+  return (columns + unit - 1) / unit * unit;
+}
+constexpr int64_t EvenColumns(int64_t columns) { return Filled(columns, 2); }
 
-BfloatRows AsBfloat(const attest_tensor& tensor, HeadRows rows, Bfloat16* copy) {
+// The rows where they lie, or their copy, which 0 fills up to `padded` columns.
+BfloatRows AsBfloat(const attest_tensor& tensor, HeadRows rows, int64_t padded, Bfloat16* copy) {
   const BfloatRows there{FirstOf<Bfloat16>(tensor, rows), tensor.strides[2]};
   if (copy == nullptr) return there;
-  const int64_t padded = EvenColumns(tensor.shape[3]);
   CopyRows(there, tensor.strides[3], rows.count, tensor.shape[3], padded, copy);
   return {copy, padded};
+}
+
+// Whether rows can be read where they lie: contiguous, with whole units of elements.
+bool IsWhole(const attest_tensor& tensor, int64_t unit) {
+  return tensor.strides[3] == 1 && tensor.shape[3] % unit == 0;
+}
+
+struct PairPanel {
+  Bfloat16 *k_copy, *v_copy;  // nullptr where not needed
+  Pair *keys, *values;
+};
+
+void PackPairs(const attest_tensor& k, const attest_tensor& v, HeadRows rows, PairPanel panel,
+               DotTile& tile) {
+  const int count = static_cast<int>(rows.count);
+  tile.value_width = PaddedColumns(tile.value_size);
+  PackKeyPairs(AsBfloat(k, rows, EvenColumns(tile.depth), panel.k_copy), count, tile.depth,
+               panel.keys);
+  PackValuePairs(AsBfloat(v, rows, EvenColumns(tile.value_size), panel.v_copy), count,
+                 tile.value_size, tile.value_width, panel.values);
+  tile.key_pairs = panel.keys;
+  tile.value_pairs = panel.values;
 }
 
 }  // namespace
@@ -39,7 +64,8 @@ Factors::Factors(const attest_problem& problem)
 FloatOperands::FloatOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
                              Layout& layout)
     : panel_(layout.Take<float>(
-          std::max(kPanelKeys * problem.head_size, kFewKeys * PaddedColumns(problem.head_size)))) {
+          std::max(kPanelKeys * problem.head_size, kFewKeys * PaddedColumns(problem.head_size)))),
+      p_(layout.Take<float>(kRows * kPanelKeys)) {
   const auto copy = [&](int32_t role, bool scalar, int64_t count) {
     const attest_tensor& tensor = GetTensor(tensors, role);
     return InPlace(tensor, scalar) ? nullptr
@@ -68,33 +94,96 @@ void FloatOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, He
 
 DotOperands::DotOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
                          Layout& layout)
-    : keys_(layout.Take<Pair>(kPanelKeys * EvenColumns(problem.head_size) / 2)),
-      values_(layout.Take<Pair>(kPanelKeys / 2 * PaddedColumns(problem.v_head_size))),
-      p_(layout.Take<Pair>(kRows * kPanelKeys / 2)) {
-  const auto copy = [&](int32_t role, bool pairs, int64_t count) {
+    : key_pairs_(layout.Take<Pair>(kPanelKeys * EvenColumns(problem.head_size) / 2)),
+      value_pairs_(layout.Take<Pair>(kPanelKeys / 2 * PaddedColumns(problem.v_head_size))),
+      p_pairs_(layout.Take<Pair>(kRows * kPanelKeys / 2)),
+      p_(layout.Take<float>(kRows * kPanelKeys)) {
+  const auto copy = [&](int32_t role, int64_t unit, int64_t count) {
     const attest_tensor& tensor = GetTensor(tensors, role);
-    const bool in_place = tensor.strides[3] == 1 && !(pairs && tensor.shape[3] % 2 != 0);
-    return in_place ? nullptr : layout.Take<Bfloat16>(count * EvenColumns(tensor.shape[3]));
+    return IsWhole(tensor, unit) ? nullptr
+                                 : layout.Take<Bfloat16>(count * EvenColumns(tensor.shape[3]));
   };
-  q_copy_ = copy(ATTEST_ROLE_Q, true, rows);
-  k_copy_ = copy(ATTEST_ROLE_K, false, kPanelKeys);
-  v_copy_ = copy(ATTEST_ROLE_V, false, kPanelKeys);
+  q_copy_ = copy(ATTEST_ROLE_Q, 2, rows);
+  k_copy_ = copy(ATTEST_ROLE_K, 1, kPanelKeys);
+  v_copy_ = copy(ATTEST_ROLE_V, 1, kPanelKeys);
 }
 
 void DotOperands::LoadQueries(const attest_tensor& q, HeadRows rows) {
-  q_ = AsBfloat(q, rows, q_copy_);
+  q_ = AsBfloat(q, rows, EvenColumns(q.shape[3]), q_copy_);
 }
 
 void DotOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, HeadRows rows,
                             const Factors& factors, DotTile& tile) {
-  const int count = static_cast<int>(rows.count);
-  tile.value_width = PaddedColumns(tile.value_size);
-  PackKeyPairs(AsBfloat(k, rows, k_copy_), count, tile.depth, keys_);
-  PackValuePairs(AsBfloat(v, rows, v_copy_), count, tile.value_size, tile.value_width, values_);
-  tile.key_pairs = keys_;
-  tile.value_pairs = values_;
-  tile.p_pairs = p_;
+  PackPairs(k, v, rows, {k_copy_, v_copy_, key_pairs_, value_pairs_}, tile);
   tile.factor = factors.one;
+}
+
+AmxOperands::AmxOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
+                         Layout& layout)
+    : key_pairs_(layout.Take<Pair>(kPanelKeys * Filled(problem.head_size, kAmxDepth) / 2)) {
+  const int64_t depth = Filled(problem.head_size, kAmxDepth);
+  for (Pair*& panel : value_pairs_)
+    panel = layout.Take<Pair>(kPanelKeys / 2 * PaddedColumns(problem.v_head_size));
+  for (Unit& unit : units_) {
+    unit.p = layout.Take<float>(kAmxRows * kPanelKeys);
+    unit.p_pairs = layout.Take<Pair>(kAmxRows * kPanelKeys / 2);
+  }
+  const auto copy = [&](int32_t role, int64_t unit, int64_t elements) {
+    const attest_tensor& tensor = GetTensor(tensors, role);
+    return IsWhole(tensor, unit) ? nullptr : layout.Take<Bfloat16>(elements);
+  };
+  q_copy_ = copy(ATTEST_ROLE_Q, kAmxDepth, rows * depth);
+  q_tail_ = layout.Take<Bfloat16>(kAmxRows * depth);
+  k_copy_ = copy(ATTEST_ROLE_K, 1, kPanelKeys * EvenColumns(problem.head_size));
+  v_copy_ = copy(ATTEST_ROLE_V, 1, kPanelKeys * EvenColumns(problem.v_head_size));
+}
+
+void AmxOperands::LoadQueries(const attest_tensor& q, HeadRows rows) {
+  AmxPipeline::Start();
+  const int64_t depth = Filled(q.shape[3], kAmxDepth);
+  whole_rows_ = rows.count / kAmxRows * kAmxRows;
+  q_ = AsBfloat(q, {rows.b, rows.h, rows.first, whole_rows_}, depth, q_copy_);
+  if (whole_rows_ == rows.count) return;
+  const HeadRows tail{rows.b, rows.h, rows.first + whole_rows_, rows.count - whole_rows_};
+  tail_ = AsBfloat(q, tail, depth, q_tail_);
+  std::fill(q_tail_ + tail.count * depth, q_tail_ + kAmxRows * depth, Bfloat16{0});
+}
+
+void AmxOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, HeadRows rows,
+                            const Factors& factors, DotTile& tile) {
+  Pair* values = value_pairs_[panel_];
+  panel_ = (panel_ + 1) % kAmxPanels;
+  PackPairs(k, v, rows, {k_copy_, v_copy_, key_pairs_, values}, tile);
+  const int64_t pairs = (rows.count + 1) / 2;
+  std::fill(values + pairs * tile.value_width,
+            values + Filled(pairs, kAmxDepth / 2) * tile.value_width, Pair{0});
+  tile.factor = factors.one;
+}
+
+void AmxOperands::SetQueries(int64_t row, DotTile& tile) {
+  const bool whole = row < whole_rows_;
+  tile.q_pairs = whole ? q_.data + row * q_.stride : tail_.data;
+  tile.q_pairs_stride = whole ? q_.stride : tail_.stride;
+  Unit& unit = units_[unit_];
+  unit_ = (unit_ + 1) % kAmxUnits;
+  tile.p = unit.p;
+  tile.p_pairs = unit.p_pairs;
+  unit.keys.SetFor(tile);
+}
+
+// Rows that fill up the last group see what the last row sees.
+void AmxOperands::Compute(const DotTile& tile) {
+  if (tile.masked)
+    for (int row = tile.rows; row % kAmxGroupRows != 0; ++row) {
+      tile.begin[row] = tile.begin[tile.rows - 1];
+      tile.end[row] = tile.end[tile.rows - 1];
+    }
+  pipeline_.Push(tile);
+}
+
+void AmxOperands::Finish() {
+  pipeline_.Drain();
+  AmxPipeline::Stop();
 }
 
 }  // namespace attest::cpu

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a task of cpu:flash brings its queries and a panel of keys and values in front of the
-// register tile: in f32, or as they are, in bf16, for dot products. One object for each thread; it
-// holds parts of the thread's scratch.
+// register tile, and runs it: in f32, or as they are, in bf16, for dot products or AMX. One object
+// for each thread; it holds parts of the thread's scratch.
 #ifndef ATTEST_BACKENDS_CPU_FLASH_OPERANDS_H_
 #define ATTEST_BACKENDS_CPU_FLASH_OPERANDS_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "amx_tile.h"
 #include "attest/sdpa.hpp"
 #include "dot_pack.h"
 #include "dot_tile.h"
@@ -34,20 +35,29 @@ class FloatOperands {
  public:
   using Kernel = Tile;
   static constexpr const char* kName = "";
+  static constexpr int kTileRows = kRows;
+  static constexpr int kStateRows = kRows;  // rows that share a state
+  static constexpr int kLeastRows = 48;     // below, packing costs more than idle threads
 
   FloatOperands(const attest_problem& problem, Tensors tensors, int64_t rows, Layout& layout);
 
   void LoadQueries(const attest_tensor& q, HeadRows rows);
   void LoadPanel(const attest_tensor& k, const attest_tensor& v, HeadRows rows,
                  const Factors& factors, Tile& tile);
-  // Points the tile at queries from `row` of those loaded on.
-  void SetQueries(int64_t row, Tile& tile) const {
+  // Points the tile at queries from `row` of those loaded on, and at scratch.
+  void SetQueries(int64_t row, Tile& tile) {
     tile.q = q_.data + row * q_.stride;
     tile.q_stride = q_.stride;
+    tile.p = p_;
+    keys_.SetFor(tile);
   }
+  void Compute(const Tile& tile) { ComputeTile(tile); }
+  void Finish() {}
 
  private:
   float *panel_, *q_copy_, *k_copy_, *v_copy_;  // copies: nullptr where not needed
+  float* p_;
+  RowKeys<kTileRows> keys_;
   Rows q_{};
 };
 
@@ -55,21 +65,65 @@ class DotOperands {
  public:
   using Kernel = DotTile;
   static constexpr const char* kName = ", dot products of bf16";
+  static constexpr int kTileRows = kRows;
+  static constexpr int kStateRows = kRows;
+  static constexpr int kLeastRows = 48;
 
   DotOperands(const attest_problem& problem, Tensors tensors, int64_t rows, Layout& layout);
 
   void LoadQueries(const attest_tensor& q, HeadRows rows);
   void LoadPanel(const attest_tensor& k, const attest_tensor& v, HeadRows rows,
                  const Factors& factors, DotTile& tile);
-  void SetQueries(int64_t row, DotTile& tile) const {
+  void SetQueries(int64_t row, DotTile& tile) {
     tile.q_pairs = q_.data + row * q_.stride;
     tile.q_pairs_stride = q_.stride;
+    tile.p = p_;
+    tile.p_pairs = p_pairs_;
+    keys_.SetFor(tile);
   }
+  void Compute(const DotTile& tile) { ComputeTile(tile); }
+  void Finish() {}
 
  private:
-  Pair *keys_, *values_, *p_;
+  Pair *key_pairs_, *value_pairs_, *p_pairs_;
   Bfloat16 *q_copy_, *k_copy_, *v_copy_;
+  float* p_;
+  RowKeys<kTileRows> keys_;
   BfloatRows q_{};
+};
+
+// Units of kAmxRows rows; two are under way beside the one that is pushed (amx_tile.h).
+class AmxOperands {
+ public:
+  using Kernel = DotTile;
+  static constexpr const char* kName = ", AMX tiles of bf16";
+  static constexpr int kTileRows = kAmxRows;
+  static constexpr int kStateRows = kAmxGroupRows;
+  static constexpr int kLeastRows = 2 * kAmxRows;
+
+  AmxOperands(const attest_problem& problem, Tensors tensors, int64_t rows, Layout& layout);
+
+  void LoadQueries(const attest_tensor& q, HeadRows rows);
+  void LoadPanel(const attest_tensor& k, const attest_tensor& v, HeadRows rows,
+                 const Factors& factors, DotTile& tile);
+  void SetQueries(int64_t row, DotTile& tile);
+  void Compute(const DotTile& tile);
+  void Finish();
+
+ private:
+  struct Unit {
+    float* p;
+    Pair* p_pairs;
+    RowKeys<kTileRows> keys;
+  };
+  Pair* key_pairs_;
+  Pair* value_pairs_[kAmxPanels];
+  Bfloat16 *q_copy_, *q_tail_, *k_copy_, *v_copy_;
+  Unit units_[kAmxUnits];
+  int unit_ = 0, panel_ = 0;  // the next ones to use
+  BfloatRows q_{}, tail_{};
+  int64_t whole_rows_ = 0;  // of q_, in front of those of tail_
+  AmxPipeline pipeline_;
 };
 
 }  // namespace attest::cpu

@@ -10,6 +10,7 @@
 
 #include "attest/half.hpp"
 #include "attest/layer_plan.hpp"
+#include "bfloat_products.h"
 #include "linear.h"
 #include "plans.h"
 
@@ -25,7 +26,7 @@ auto WithMaps(const Request& request, const Use& use) {
     using Maps = linear::Linear<decltype(io), LinearProduct<decltype(operand)>>;
     return use(std::type_identity<Maps>{}, parts);
   };
-  if (UsesDotProducts(dtype)) return as(Bfloat16{}, Bfloat16{});
+  if (ProductsOf(dtype) != BfloatProducts::kMultiplyAdds) return as(Bfloat16{}, Bfloat16{});
   if (dtype == ATTEST_BF16) return as(Bfloat16{}, float{});
   return dtype == ATTEST_F16 ? as(Half{}, float{}) : as(float{}, float{});
 }

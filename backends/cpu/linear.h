@@ -17,7 +17,7 @@
 
 namespace attest::cpu {
 
-// Of float, or of Bfloat16 where DotProductsPay().
+// Of float, or of Bfloat16 where the CPU has AVX512_BF16.
 template <typename OperandType>
 class LinearProduct {
  public:

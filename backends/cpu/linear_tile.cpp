@@ -59,7 +59,7 @@ void AddTile(const LinearTile<float>& tile) { RunLinearTile<FloatTiles>(tile); }
 #if HWY_TARGET <= HWY_AVX3
 void AddTile(const LinearTile<Bfloat16>& tile) { RunLinearTile<DotTiles>(tile); }
 #else
-void AddTile(const LinearTile<Bfloat16>&) {}  // never called: DotProductsPay() is false
+void AddTile(const LinearTile<Bfloat16>&) {}  // never called
 #endif
 
 }  // namespace attest::cpu

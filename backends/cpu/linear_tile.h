@@ -36,7 +36,7 @@ struct LinearTile {
 };
 
 void AddTile(const LinearTile<float>& tile);
-void AddTile(const LinearTile<Bfloat16>& tile);  // only where DotProductsPay()
+void AddTile(const LinearTile<Bfloat16>& tile);  // only with AVX512_BF16
 
 // Kernels::Add<R, C>(tile) computes R rows and C vectors.
 template <typename Kernels, typename Tile, int... kIndex>

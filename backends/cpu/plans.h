@@ -14,8 +14,6 @@ namespace attest::cpu {
 // Bytes that the plan will hold, and the plan, of each variant.
 uint64_t DecodeBytes(const Request& request, unsigned threads);
 std::unique_ptr<Plan> MakeDecodePlan(const Request& request, ThreadPool& pool);
-// Whether flash computes tensors of that type by dot products, which round P to it.
-bool UsesDotProducts(int32_t dtype);
 uint64_t FlashBytes(const Request& request, unsigned threads);
 std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool);
 

@@ -56,10 +56,23 @@ struct Tile {
   bool masked;       // begin and end matter
   bool first;        // nothing is in `out` yet
   bool last;         // divide by the sums
-  int begin[kRows];  // visible keys of each row, relative to the panel
-  int end[kRows];
+  int* begin;        // visible keys of each row, relative to the panel, [rows]
+  int* end;
   const ScoreRules* rules;  // or nullptr
-  const void* mask[kRows];  // of each row, at the panel's first key
+  const void** mask;        // of each row, at the panel's first key
+};
+
+// Where ranges and masks of R rows lie.
+template <int R>
+struct RowKeys {
+  int begin[R], end[R];
+  const void* mask[R];
+
+  void SetFor(Tile& tile) {
+    tile.begin = begin;
+    tile.end = end;
+    tile.mask = mask;
+  }
 };
 
 // Computes the tile for the head size `depth`.

@@ -18,7 +18,7 @@ struct Loop {
   const char* isa = "";
 };
 Loop BestFma();  // f32 multiply-adds
-Loop BestDot();  // bf16 dot products
+Loop BestDot();  // bf16 dot products: of tiles (AMX), else of vectors
 
 // Reads `count` words, a multiple of 32; returns their sum.
 using ReadLoop = uint64_t (*)(const uint64_t* words, size_t count);

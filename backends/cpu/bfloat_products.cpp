@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "bfloat_products.h"
+
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <string>
 
+#include "amx.h"
+#include "attest/backend.hpp"
 #include "dot.h"
 #include "dot_tile.h"
 
 namespace attest::cpu {
+namespace {
 
 #if HWY_TARGET <= HWY_AVX3
-
-namespace {
 
 constexpr int kChains = 16;  // more than latency x rate of either instruction
 constexpr int kSteps = 2000;
@@ -58,17 +63,43 @@ bool AreFaster() {
   return dots < 1.5 * multiply_adds;  // an instruction does twice the work
 }
 
-}  // namespace
-
-bool DotProductsPay() {
-  static const bool pay = HasDotProducts() && AreFaster();
-  return pay;
-}
-
 #else
 
-bool DotProductsPay() { return false; }
+constexpr bool HasDotProducts() { return false; }
+constexpr bool HasAmx() { return false; }
+constexpr bool AreFaster() { return false; }
 
 #endif
+
+BfloatProducts Fastest() {
+  if (HasAmx()) return BfloatProducts::kTiles;
+  return HasDotProducts() && AreFaster() ? BfloatProducts::kDots : BfloatProducts::kMultiplyAdds;
+}
+
+BfloatProducts Wanted(const std::string& wish) {
+  const auto require = [&](bool there, const char* what) {
+    if (!there)
+      throw Unsupported("ATTEST_CPU_BF16=" + wish + ": this CPU, or the level this module is built for, has no " +
+                        what + "; unset it for the fastest there is");
+  };
+  if (wish == "f32") return BfloatProducts::kMultiplyAdds;
+  if (wish == "dot") {
+    require(HasDotProducts(), "dot products of bf16 (AVX512_BF16)");
+    return BfloatProducts::kDots;
+  }
+  if (wish != "amx") throw Unsupported("ATTEST_CPU_BF16 is f32, dot or amx, not '" + wish + "'");
+  require(HasAmx(), "tiles of bf16 (AMX)");
+  return BfloatProducts::kTiles;
+}
+
+}  // namespace
+
+BfloatProducts ChosenBfloatProducts() {
+  static const BfloatProducts chosen = [] {
+    const char* wish = std::getenv("ATTEST_CPU_BF16");
+    return wish == nullptr || *wish == 0 ? Fastest() : Wanted(wish);
+  }();
+  return chosen;
+}
 
 }  // namespace attest::cpu

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tiles of AMX: 16 rows of 64 bytes in one register, and the product of two of them, 16 x 32 bf16
+// by 32 x 16, added to 16 x 16 f32 (TDPBF16PS). For modules that are compiled for AVX-512 without
+// it: what uses tiles bears ATTEST_AMX or ATTEST_AMX_INLINE, and runs only where HasAmx(), between
+// UseTiles() and ReleaseTiles() of the same thread. Subnormal numbers count as 0, sums are rounded
+// to nearest. Source: Intel, Instruction Set Extensions Programming Reference (319433), chapter 3.
+#ifndef ATTEST_BACKENDS_CPU_AMX_H_
+#define ATTEST_BACKENDS_CPU_AMX_H_
+
+#include "simd.h"
+
+#if HWY_TARGET <= HWY_AVX3
+#include <immintrin.h>
+
+#define ATTEST_AMX __attribute__((target("amx-tile,amx-bf16,avx512bf16")))
+#define ATTEST_AMX_INLINE ATTEST_AMX HWY_INLINE
+
+namespace attest::cpu {
+
+inline constexpr int kTileRows = 16;   // of one register, and words (f32, or pairs) of a row
+inline constexpr int kTileDepth = 32;  // bf16 of a row
+
+// Whether CPU and kernel have them; asks the kernel for the process's permission to use them.
+bool HasAmx();
+
+// Makes all 8 registers whole tiles. They hold 0 then.
+ATTEST_AMX_INLINE void UseTiles() {
+  struct alignas(64) Configuration {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  };
+  static constexpr Configuration kWhole;
+  _tile_loadconfig(&kWhole);
+}
+
+// Without it a thread's context switches save 8 KiB more.
+ATTEST_AMX_INLINE void ReleaseTiles() { _tile_release(); }
+
+// The registers of a block of up to 2 x 2 tiles: sums in 0 to 3, two tiles of the left operand in 4
+// and 5, of the right one in 6 and 7. Strides are in bytes.
+template <int R, int C>
+ATTEST_AMX_INLINE void ZeroBlock() {
+  _tile_zero(0);
+  if constexpr (C > 1) _tile_zero(1);
+  if constexpr (R > 1) _tile_zero(2);
+  if constexpr (R > 1 && C > 1) _tile_zero(3);
+}
+
+template <int R, int C>
+ATTEST_AMX_INLINE void LoadBlock(const float* from, int64_t stride) {
+  const float* below = from + kTileRows * stride / static_cast<int64_t>(sizeof(float));
+  _tile_loadd(0, from, stride);
+  if constexpr (C > 1) _tile_loadd(1, from + kTileRows, stride);
+  if constexpr (R > 1) _tile_loadd(2, below, stride);
+  if constexpr (R > 1 && C > 1) _tile_loadd(3, below + kTileRows, stride);
+}
+
+template <int R, int C>
+ATTEST_AMX_INLINE void StoreBlock(float* to, int64_t stride) {
+  float* below = to + kTileRows * stride / static_cast<int64_t>(sizeof(float));
+  _tile_stored(0, to, stride);
+  if constexpr (C > 1) _tile_stored(1, to + kTileRows, stride);
+  if constexpr (R > 1) _tile_stored(2, below, stride);
+  if constexpr (R > 1 && C > 1) _tile_stored(3, below + kTileRows, stride);
+}
+
+// sums += left x right for 16 R rows, 32 elements of the sum's dimension and 16 C columns; `right`
+// holds pairs, [16][columns].
+template <int R, int C>
+ATTEST_AMX_INLINE void AddBlock(const void* left, int64_t left_stride, const uint32_t* right,
+                                int64_t right_stride) {
+  _tile_loadd(6, right, right_stride);
+  _tile_loadd(4, left, left_stride);
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (C > 1) {
+    _tile_loadd(7, right + kTileRows, right_stride);
+    _tile_dpbf16ps(1, 4, 7);
+  }
+  if constexpr (R > 1) {
+    _tile_loadd(5, static_cast<const char*>(left) + kTileRows * left_stride, left_stride);
+    _tile_dpbf16ps(2, 5, 6);
+    if constexpr (C > 1) _tile_dpbf16ps(3, 5, 7);
+  }
+}
+
+}  // namespace attest::cpu
+
+#endif
+#endif  // ATTEST_BACKENDS_CPU_AMX_H_

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The unit of work of cpu:flash on tiles of AMX: up to 32 query rows against one panel of up to 64
+// keys. Both products are computed by tiles, softmax between them as in dot_tile.h. Vectors and
+// tiles work side by side where they belong to different units: while the softmax of one is
+// computed, the scores of the next one and the output of the one before are. So three units are
+// under way.
+#ifndef ATTEST_BACKENDS_CPU_AMX_TILE_H_
+#define ATTEST_BACKENDS_CPU_AMX_TILE_H_
+
+#include "dot_tile.h"
+
+namespace attest::cpu {
+
+inline constexpr int kAmxRows = 32;       // query rows of a unit
+inline constexpr int kAmxGroupRows = 4;   // rows whose softmax is computed at once, with one state
+inline constexpr int kAmxDepth = 32;      // head sizes are filled up to a multiple of this with 0
+inline constexpr int kAmxUnits = 2;       // P, scores and ranges of keys that are in use at a time
+inline constexpr int kAmxPanels = 3;      // panels of V that are in use at a time
+
+// All calls from one thread, between StartTiles() and the end of the task. Only where HasAmx().
+class AmxPipeline {
+ public:
+  // Takes the next unit. Of its operands `q_pairs` and `key_pairs` are used until Push returns,
+  // those of the softmax until the next but one Push, of the output until the third, or Drain. Rows
+  // of q_pairs, keys beyond key_count and elements beyond depth exist up to whole tiles, the latter
+  // two 0 in both operands (keys: in value_pairs). `state` has one element for each group of rows.
+  void Push(const DotTile& unit);
+
+  // Ends what was pushed.
+  void Drain();
+
+  // Before the first and after the last unit of a task.
+  static void Start();
+  static void Stop();
+
+ private:
+  void Advance(const DotTile* next);
+
+  DotTile scored_{}, weighed_{};  // have scores, and P; no rows: there is none
+};
+
+}  // namespace attest::cpu
+
+#endif  // ATTEST_BACKENDS_CPU_AMX_TILE_H_
