@@ -18,8 +18,9 @@
 
 namespace attest::cpu {
 
-inline constexpr int kTileRows = 16;   // of one register, and words (f32, or pairs) of a row
-inline constexpr int kTileDepth = 32;  // bf16 of a row
+inline constexpr int kTileRows = 16;     // of one register
+inline constexpr int kTileColumns = 16;  // words, f32 or pairs, of a row
+inline constexpr int kTileDepth = 32;    // bf16 of a row
 
 // Whether CPU and kernel have them; asks the kernel for the process's permission to use them.
 bool HasAmx();
@@ -38,51 +39,55 @@ ATTEST_AMX_INLINE void UseTiles() {
 // Without it a thread's context switches save 8 KiB more.
 ATTEST_AMX_INLINE void ReleaseTiles() { _tile_release(); }
 
-// The registers of a block of up to 2 x 2 tiles: sums in 0 to 3, two tiles of the left operand in 4
-// and 5, of the right one in 6 and 7. Strides are in bytes.
-template <int R, int C>
-ATTEST_AMX_INLINE void ZeroBlock() {
-  _tile_zero(0);
-  if constexpr (C > 1) _tile_zero(1);
-  if constexpr (R > 1) _tile_zero(2);
-  if constexpr (R > 1 && C > 1) _tile_zero(3);
+// Sums of up to two tiles side by side, in registers 0 and 1 (kSet = 0) or 2 and 3 (1): while one
+// set is computed the other one can be stored. The left operand is in 4, the right one in 5 and 6.
+// Strides are in bytes.
+template <int kSet, int C>
+ATTEST_AMX_INLINE void ZeroSums() {
+  if constexpr (kSet == 0) {
+    _tile_zero(0);
+    if constexpr (C > 1) _tile_zero(1);
+  } else {
+    _tile_zero(2);
+    if constexpr (C > 1) _tile_zero(3);
+  }
 }
 
-template <int R, int C>
-ATTEST_AMX_INLINE void LoadBlock(const float* from, int64_t stride) {
-  const float* below = from + kTileRows * stride / static_cast<int64_t>(sizeof(float));
-  _tile_loadd(0, from, stride);
-  if constexpr (C > 1) _tile_loadd(1, from + kTileRows, stride);
-  if constexpr (R > 1) _tile_loadd(2, below, stride);
-  if constexpr (R > 1 && C > 1) _tile_loadd(3, below + kTileRows, stride);
+template <int kSet, int C>
+ATTEST_AMX_INLINE void LoadSums(const float* from, int64_t stride) {
+  if constexpr (kSet == 0) {
+    _tile_loadd(0, from, stride);
+    if constexpr (C > 1) _tile_loadd(1, from + kTileColumns, stride);
+  } else {
+    _tile_loadd(2, from, stride);
+    if constexpr (C > 1) _tile_loadd(3, from + kTileColumns, stride);
+  }
 }
 
-template <int R, int C>
-ATTEST_AMX_INLINE void StoreBlock(float* to, int64_t stride) {
-  float* below = to + kTileRows * stride / static_cast<int64_t>(sizeof(float));
-  _tile_stored(0, to, stride);
-  if constexpr (C > 1) _tile_stored(1, to + kTileRows, stride);
-  if constexpr (R > 1) _tile_stored(2, below, stride);
-  if constexpr (R > 1 && C > 1) _tile_stored(3, below + kTileRows, stride);
-}
-
-// sums += left x right for 16 R rows, 32 elements of the sum's dimension and 16 C columns; `right`
+// sums += left x right for 16 rows, 32 elements of the sum's dimension and 16 C columns; `right`
 // holds pairs, [16][columns].
-template <int R, int C>
-ATTEST_AMX_INLINE void AddBlock(const void* left, int64_t left_stride, const uint32_t* right,
-                                int64_t right_stride) {
-  _tile_loadd(6, right, right_stride);
+template <int kSet, int C>
+ATTEST_AMX_INLINE void AddProducts(const void* left, int64_t left_stride, const uint32_t* right,
+                                   int64_t right_stride) {
   _tile_loadd(4, left, left_stride);
-  _tile_dpbf16ps(0, 4, 6);
-  if constexpr (C > 1) {
-    _tile_loadd(7, right + kTileRows, right_stride);
-    _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(5, right, right_stride);
+  if constexpr (C > 1) _tile_loadd(6, right + kTileColumns, right_stride);
+  if constexpr (kSet == 0) {
+    _tile_dpbf16ps(0, 4, 5);
+    if constexpr (C > 1) _tile_dpbf16ps(1, 4, 6);
+  } else {
+    _tile_dpbf16ps(2, 4, 5);
+    if constexpr (C > 1) _tile_dpbf16ps(3, 4, 6);
   }
-  if constexpr (R > 1) {
-    _tile_loadd(5, static_cast<const char*>(left) + kTileRows * left_stride, left_stride);
-    _tile_dpbf16ps(2, 5, 6);
-    if constexpr (C > 1) _tile_dpbf16ps(3, 5, 7);
-  }
+}
+
+// Stores one of the sums, 0 or 1.
+template <int kSet, int kIndex>
+ATTEST_AMX_INLINE void StoreSum(float* to, int64_t stride) {
+  if constexpr (kSet == 0 && kIndex == 0) _tile_stored(0, to, stride);
+  if constexpr (kSet == 0 && kIndex == 1) _tile_stored(1, to + kTileColumns, stride);
+  if constexpr (kSet == 1 && kIndex == 0) _tile_stored(2, to, stride);
+  if constexpr (kSet == 1 && kIndex == 1) _tile_stored(3, to + kTileColumns, stride);
 }
 
 }  // namespace attest::cpu

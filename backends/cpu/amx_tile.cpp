@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "amx_tile.h"
 
-#include "amx.h"
+#include <algorithm>
+
+#include "amx_blocks.h"
 #include "pair_softmax.h"
 
 namespace attest::cpu {
@@ -10,64 +12,45 @@ namespace attest::cpu {
 
 namespace {
 
-constexpr int kBlock = 2 * kTileRows;  // rows and columns of the 4 sums that are computed at once
-static_assert(kAmxRows == kBlock && kAmxDepth == kTileDepth);
-static_assert(kPanelKeys % kBlock == 0 && kAmxRows % kAmxGroupRows == 0);
+static_assert(kAmxRows == kTileRows && kAmxDepth == kTileDepth);
+static_assert(kAmxRows % kAmxGroupRows == 0);
 
-constexpr int Blocks(int64_t columns) { return static_cast<int>((columns + kBlock - 1) / kBlock); }
+constexpr int Steps(int depth) { return (depth + kTileDepth - 1) / kTileDepth; }
 
-// Calls Part::Run<R, C> for the tiles that rows and columns need.
-template <typename Part>
-ATTEST_AMX_INLINE void RunPart(const DotTile& unit, int first, int64_t columns) {
-  const bool wide = columns - first > kTileRows;
-  if (unit.rows > kTileRows)
-    wide ? Part::template Run<2, 2>(unit, first) : Part::template Run<2, 1>(unit, first);
-  else
-    wide ? Part::template Run<1, 2>(unit, first) : Part::template Run<1, 1>(unit, first);
+constexpr int Blocks(int64_t columns) {
+  return static_cast<int>((columns + kBlockColumns - 1) / kBlockColumns);
 }
 
-// q k^T of a block of keys.
-struct ScorePart {
-  template <int R, int C>
-  ATTEST_AMX static void Run(const DotTile& unit, int key) {
-    constexpr int64_t kStride = kPanelKeys * sizeof(float);
-    ZeroBlock<R, C>();
-    for (int c = 0; c < unit.depth; c += kTileDepth)
-      AddBlock<R, C>(unit.q_pairs + c, unit.q_pairs_stride * 2,
-                     unit.key_pairs + c / 2 * kPanelKeys + key, kStride);
-    StoreBlock<R, C>(unit.p + key, kStride);
-  }
-};
+// q k^T for the keys from `key` on.
+Block ScoreBlock(const DotTile& unit, int key) {
+  return {unit.q_pairs, unit.q_pairs_stride, unit.key_pairs + key, kPanelKeys, Steps(unit.depth),
+          unit.p + key, kPanelKeys,          unit.key_count - key, false};
+}
 
-// out (+)= P V of a block of columns.
-struct OutPart {
-  template <int R, int C>
-  ATTEST_AMX static void Run(const DotTile& unit, int column) {
-    float* out = unit.out + column;
-    const int64_t stride = unit.out_stride * static_cast<int64_t>(sizeof(float));
-    if (unit.first)
-      ZeroBlock<R, C>();
-    else
-      LoadBlock<R, C>(out, stride);
-    for (int key = 0; key < unit.key_count; key += kTileDepth)
-      AddBlock<R, C>(unit.p_pairs + key / 2, kPanelKeys * 2,
-                     unit.value_pairs + key / 2 * unit.value_width + column, unit.value_width * 4);
-    StoreBlock<R, C>(out, stride);
-  }
-};
+// out (+)= P V for the columns from `column` on.
+Block OutBlock(const DotTile& unit, int column) {
+  return {reinterpret_cast<const Bfloat16*>(unit.p_pairs),
+          kPanelKeys,
+          unit.value_pairs + column,
+          unit.value_width,
+          Steps(unit.key_count),
+          unit.out + column,
+          unit.out_stride,
+          unit.value_width - column,
+          !unit.first};
+}
 
-// A unit's products in parts; the first ones are those of `out`.
+// The products of two units; first those of `out`, whose P is there.
 struct Products {
   const DotTile& out;     // no rows: nothing
   const DotTile* scores;  // or nullptr
-  int out_parts = out.rows > 0 ? Blocks(out.value_width) : 0;
-  int parts = out_parts + (scores != nullptr ? Blocks(scores->key_count) : 0);
+  int out_blocks = out.rows > 0 ? Blocks(out.value_width) : 0;
+  int blocks = out_blocks + (scores != nullptr ? Blocks(scores->key_count) : 0);
+  BlockRunner runner{};
 
-  ATTEST_AMX void Run(int part) const {
-    if (part < out_parts)
-      RunPart<OutPart>(out, part * kBlock, out.value_width);
-    else
-      RunPart<ScorePart>(*scores, (part - out_parts) * kBlock, scores->key_count);
+  ATTEST_AMX void Run(int block) {
+    runner.Run(block < out_blocks ? OutBlock(out, block * kBlockColumns)
+                                  : ScoreBlock(*scores, (block - out_blocks) * kBlockColumns));
   }
 };
 
@@ -101,51 +84,67 @@ ATTEST_DOT void Softmax(DotTile& group) {
   group.p_pairs += kAmxGroupRows * kPanelKeys / 2;
   group.sums += kAmxGroupRows * kLanes;
   group.shifts += kAmxGroupRows;
-  group.out += kAmxGroupRows * group.out_stride;
+  group.out += kAmxGroupRows;
   group.begin += kAmxGroupRows;
   group.end += kAmxGroupRows;
   group.mask += kAmxGroupRows;
   ++group.state;
 }
 
+void ScaleRow(const DotTile& unit, int row, float factor) {
+  const Vec factors = hn::Set(kTag, factor);
+  float* out = unit.out + row * unit.out_stride;
+  for (int64_t c = 0; c < unit.value_width; c += kLanes)
+    hn::Store(hn::Mul(hn::Load(kTag, out + c), factors), kTag, out + c);
+}
+
+// What softmax asked for, before P of the same keys is added.
+void Rescale(const DotTile& unit, const float* factors) {
+  if (unit.rows == 0 || unit.first) return;
+  const Vec all = hn::LoadU(kTag, factors);
+  if (HWY_LIKELY(hn::AllTrue(kTag, hn::Eq(all, hn::Set(kTag, 1.0f))))) return;
+  for (int row = 0; row < unit.rows; ++row) ScaleRow(unit, row, factors[row]);
+}
+
 void Divide(const DotTile& unit) {
   for (int row = 0; row < unit.rows; ++row) {
     const float sum = Sum(hn::Load(kTag, unit.sums + row * kLanes));
-    const Vec factor = hn::Set(kTag, sum > 0 ? 1 / sum : sum);  // NaN stays
-    float* out = unit.out + row * unit.out_stride;
-    for (int64_t c = 0; c < unit.value_width; c += kLanes)
-      hn::Store(hn::Mul(hn::Load(kTag, out + c), factor), kTag, out + c);
+    ScaleRow(unit, row, sum > 0 ? 1 / sum : sum);  // NaN stays
   }
 }
 
 }  // namespace
 
-void AmxPipeline::Push(const DotTile& unit) {
-  // Softmax may rescale the rows' output, which must not be under way then.
-  if ((scored_.rows > 0 && scored_.out == unit.out) ||
-      (weighed_.rows > 0 && weighed_.out == unit.out))
-    Drain();
-  Advance(&unit);
-}
+void AmxPipeline::Push(const DotTile& unit) { Advance(&unit); }
 
 void AmxPipeline::Drain() {
-  while (scored_.rows > 0 || weighed_.rows > 0) Advance(nullptr);
+  while (units_[0].tile.rows > 0 || units_[1].tile.rows > 0) Advance(nullptr);
 }
 
+// A part of the products stands before each group's softmax, near enough for the CPU to run both at
+// once: all products first took 8 to 25 % longer.
 ATTEST_AMX void AmxPipeline::Advance(const DotTile* next) {
-  const Products products{weighed_, next};
-  const int groups = (scored_.rows + kAmxGroupRows - 1) / kAmxGroupRows;
-  DotTile group = scored_;
-  int part = 0;
+  Unit& scored = units_[scored_];
+  Unit& weighed = units_[1 - scored_];
+  Rescale(weighed.tile, weighed.factors);
+  Products products{weighed.tile, next};
+  const int groups = (scored.tile.rows + kAmxGroupRows - 1) / kAmxGroupRows;
+  DotTile group = scored.tile;
+  group.out = scored.factors;  // is rescaled in place of the rows, which are still under way
+  group.out_stride = group.value_size = 1;
+  int block = 0;
   for (int i = 0; i < groups; ++i) {
-    for (const int end = (i + 1) * products.parts / groups; part < end; ++part) products.Run(part);
-    group.rows = std::min(kAmxGroupRows, scored_.rows - i * kAmxGroupRows);
+    for (const int end = (i + 1) * products.blocks / groups; block < end; ++block)
+      products.Run(block);
+    group.rows = std::min(kAmxGroupRows, scored.tile.rows - i * kAmxGroupRows);
     Softmax(group);
   }
-  for (; part < products.parts; ++part) products.Run(part);
-  if (weighed_.rows > 0 && weighed_.last) Divide(weighed_);
-  weighed_ = scored_;
-  scored_ = next != nullptr ? *next : DotTile{};
+  for (; block < products.blocks; ++block) products.Run(block);
+  products.runner.Flush();
+  if (weighed.tile.rows > 0 && weighed.tile.last) Divide(weighed.tile);
+  scored_ = 1 - scored_;
+  weighed.tile = next != nullptr ? *next : DotTile{};
+  std::fill_n(weighed.factors, kAmxRows, 1.0f);
 }
 
 ATTEST_AMX void AmxPipeline::Start() { UseTiles(); }

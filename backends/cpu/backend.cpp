@@ -49,8 +49,10 @@ class CpuBackend : public attest::Backend {
     contract.exp_relative_error = attest::cpu::kExp2RelativeError;
     if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
     if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
-    if (variant == kFlash && attest::cpu::ProductsOf(dtype) != attest::cpu::BfloatProducts::kMultiplyAdds) {
+    if (variant == kFlash &&
+        attest::cpu::ProductsOf(dtype) != attest::cpu::BfloatProducts::kMultiplyAdds) {
       contract.probabilities = ATTEST_FORMAT_BF16;
+      contract.exp_relative_error = attest::cpu::kCoarseExp2RelativeError;
       contract.flags |= ATTEST_CONTRACT_FLUSHES_SUBNORMALS;
     }
     return contract;
@@ -61,6 +63,8 @@ class CpuBackend : public attest::Backend {
     if (problem.op != ATTEST_OP_SDPA && problem.op != ATTEST_OP_SELF_ATTENTION)
       return "the cpu backend computes sdpa and self_attention only";
     if (problem.dtype == ATTEST_F64) return kTypes;
+    if (problem.dtype == ATTEST_BF16)
+      if (auto why_not = attest::cpu::WhyNoBfloat()) return why_not;
     if (problem.outputs & ATTEST_OUTPUT_WEIGHTS)
       return "no variant of cpu holds the attention weights; eigen:unfused gives them";
     return std::nullopt;

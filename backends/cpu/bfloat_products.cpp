@@ -7,7 +7,6 @@
 #include <string>
 
 #include "amx.h"
-#include "attest/backend.hpp"
 #include "dot.h"
 #include "dot_tile.h"
 
@@ -76,30 +75,43 @@ BfloatProducts Fastest() {
   return HasDotProducts() && AreFaster() ? BfloatProducts::kDots : BfloatProducts::kMultiplyAdds;
 }
 
-BfloatProducts Wanted(const std::string& wish) {
-  const auto require = [&](bool there, const char* what) {
-    if (!there)
-      throw Unsupported("ATTEST_CPU_BF16=" + wish + ": this CPU, or the level this module is built for, has no " +
-                        what + "; unset it for the fastest there is");
+struct Choice {
+  BfloatProducts products = BfloatProducts::kMultiplyAdds;
+  std::string why_not;  // "" = as it was asked for
+};
+
+Choice Wanted(const std::string& wish) {
+  if (wish.empty()) return {Fastest(), ""};
+  if (wish == "f32") return {};
+  const std::string asked = std::string("ATTEST_CPU_BF16=").append(wish);
+  const auto missing = [&](const char* what) -> Choice {
+    return {BfloatProducts::kMultiplyAdds,
+            asked + ": this CPU, or the level that this module is built for, has no " + what +
+                "; unset it for the fastest that is there"};
   };
-  if (wish == "f32") return BfloatProducts::kMultiplyAdds;
-  if (wish == "dot") {
-    require(HasDotProducts(), "dot products of bf16 (AVX512_BF16)");
-    return BfloatProducts::kDots;
-  }
-  if (wish != "amx") throw Unsupported("ATTEST_CPU_BF16 is f32, dot or amx, not '" + wish + "'");
-  require(HasAmx(), "tiles of bf16 (AMX)");
-  return BfloatProducts::kTiles;
+  if (wish == "dot")
+    return HasDotProducts() ? Choice{BfloatProducts::kDots, ""}
+                            : missing("dot products of bf16 (AVX512_BF16)");
+  if (wish == "amx")
+    return HasAmx() ? Choice{BfloatProducts::kTiles, ""} : missing("tiles of bf16 (AMX)");
+  return {BfloatProducts::kMultiplyAdds, asked + ": that is none of f32, dot, amx"};
+}
+
+const Choice& Chosen() {
+  static const Choice choice = [] {
+    const char* wish = std::getenv("ATTEST_CPU_BF16");
+    return Wanted(wish == nullptr ? "" : wish);
+  }();
+  return choice;
 }
 
 }  // namespace
 
-BfloatProducts ChosenBfloatProducts() {
-  static const BfloatProducts chosen = [] {
-    const char* wish = std::getenv("ATTEST_CPU_BF16");
-    return wish == nullptr || *wish == 0 ? Fastest() : Wanted(wish);
-  }();
-  return chosen;
+BfloatProducts ChosenBfloatProducts() { return Chosen().products; }
+
+std::optional<std::string> WhyNoBfloat() {
+  if (Chosen().why_not.empty()) return std::nullopt;
+  return Chosen().why_not;
 }
 
 }  // namespace attest::cpu

@@ -3,6 +3,8 @@
 #define ATTEST_BACKENDS_CPU_BFLOAT_PRODUCTS_H_
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "attest/abi.h"
 
@@ -16,10 +18,12 @@ enum class BfloatProducts {
 };
 
 // The fastest that this module and the CPU have, or what the environment variable ATTEST_CPU_BF16
-// asks for: f32, dot or amx. Some CPUs issue dot products at a quarter of the rate of multiply-adds:
-// that is measured once, in about 0.2 ms. Throws Unsupported for what is not there, with the
-// reason.
+// asks for: f32, dot or amx. Some CPUs issue dot products at a quarter of the rate of
+// multiply-adds: that is measured once, in about 0.2 ms.
 BfloatProducts ChosenBfloatProducts();
+
+// Why bf16 is not computed: what was asked for is not there.
+std::optional<std::string> WhyNoBfloat();
 
 // What multiplies tensors of that io type: bf16 has a choice.
 inline BfloatProducts ProductsOf(int32_t dtype) {

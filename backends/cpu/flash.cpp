@@ -35,8 +35,9 @@ int64_t BlockRows(const attest_problem& problem, unsigned threads) {
   const int64_t length = problem.q_sequence_length;
   const int64_t heads = problem.batch_size * problem.q_num_heads;
   const int64_t wanted = (2 * threads + heads - 1) / heads;
-  const int64_t blocks = std::max((length + kBlockRows - 1) / kBlockRows,
-                                  std::min(wanted, (length + Operands::kLeastRows - 1) / Operands::kLeastRows));
+  const int64_t blocks =
+      std::max((length + kBlockRows - 1) / kBlockRows,
+               std::min(wanted, (length + Operands::kLeastRows - 1) / Operands::kLeastRows));
   return RoundUp((length + blocks - 1) / blocks, Operands::kTileRows);
 }
 
@@ -171,7 +172,7 @@ class FlashPlan : public Plan {
     KernelTile tile{};
     tile.depth = static_cast<int>(problem_.head_size);
     tile.value_size = static_cast<int>(problem_.v_head_size);
-      const attest_tensor& out = operands_.out;
+    const attest_tensor& out = operands_.out;
     tile.out = scratch.out != nullptr ? scratch.out : RowOf<float>(out, b, h, first);
     tile.out_stride = scratch.out != nullptr ? PaddedColumns(tile.value_size) : out.strides[2];
     tile.rules = HasRules(problem_) ? &rules_ : nullptr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The layer of both variants: linear maps by linear.h, of bf16 as it is where dot products pay,
-// else in f32, to which f16 and bf16 are converted a tile at a time.
+// The layer of both variants: linear maps by linear.h, of bf16 as it is where dot products or AMX
+// pay, else in f32, to which f16 and bf16 are converted a tile at a time.
 #include <memory>
 #include <span>
 #include <string>
@@ -22,17 +22,21 @@ template <typename Use>
 auto WithMaps(const Request& request, const Use& use) {
   const int32_t dtype = request.problem.dtype;
   const LayerParts parts(request.problem, request.tensors, dtype, {});
-  const auto as = [&](auto io, auto operand) {
-    using Maps = linear::Linear<decltype(io), LinearProduct<decltype(operand)>>;
+  const auto by = [&](auto io, auto product) {
+    using Maps = linear::Linear<decltype(io), typename decltype(product)::type>;
     return use(std::type_identity<Maps>{}, parts);
   };
-  if (ProductsOf(dtype) != BfloatProducts::kMultiplyAdds) return as(Bfloat16{}, Bfloat16{});
-  if (dtype == ATTEST_BF16) return as(Bfloat16{}, float{});
-  return dtype == ATTEST_F16 ? as(Half{}, float{}) : as(float{}, float{});
+  using Floats = std::type_identity<LinearProduct<float, BfloatProducts::kMultiplyAdds>>;
+  using Dots = std::type_identity<LinearProduct<Bfloat16, BfloatProducts::kDots>>;
+  using Tiles = std::type_identity<LinearProduct<Bfloat16, BfloatProducts::kTiles>>;
+  if (ProductsOf(dtype) == BfloatProducts::kTiles) return by(Bfloat16{}, Tiles{});
+  if (ProductsOf(dtype) == BfloatProducts::kDots) return by(Bfloat16{}, Dots{});
+  if (dtype == ATTEST_BF16) return by(Bfloat16{}, Floats{});
+  return dtype == ATTEST_F16 ? by(Half{}, Floats{}) : by(float{}, Floats{});
 }
 
 template <typename Maps>
-using ProductOf = LinearProduct<typename Maps::Operand>;
+using ProductOf = typename Maps::Product;
 
 template <typename Maps>
 uint64_t MapsBytes(const LayerParts& parts, unsigned threads) {

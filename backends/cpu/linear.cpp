@@ -17,15 +17,15 @@ namespace attest::cpu {
 
 // Asks for what is packed next, `depth` elements of every row of W: some rows with each tile, so
 // that loads spread over the time.
-template <typename Operand>
-class LinearProduct<Operand>::Ahead {
+template <typename Operand, BfloatProducts kProducts>
+class LinearProduct<Operand, kProducts>::Ahead {
  public:
   Ahead(const linear::Step& step, const Operand* w, int64_t depth)
       : w_(w),
         stride_(step.w_stride),
         depth_(depth),
         left_(step.columns),
-        share_((step.columns * kRows + step.rows - 1) / step.rows) {}
+        share_((step.columns * kTileRows + step.rows - 1) / step.rows) {}
 
   void Ask() {
     constexpr int64_t kLine = 64 / sizeof(Operand);
@@ -39,60 +39,71 @@ class LinearProduct<Operand>::Ahead {
   int64_t stride_, depth_, left_, share_;
 };
 
-template <typename Operand>
-LinearProduct<Operand>::LinearProduct()
+template <typename Operand, BfloatProducts kProducts>
+LinearProduct<Operand, kProducts>::LinearProduct()
     : panel_(kPanelKeys * kWords),
       sums_(kTile.rows * kPanelKeys),
-      rows_(kDots ? kRows * kDepth : 0),
-      ones_(kDots ? 0 : kDepth, 1.0f) {}
+      rows_(kPairs ? kTileRows * kDepth : 0),
+      ones_(kPairs ? 0 : kDepth, 1.0f) {}
 
-template <typename Operand>
-uint64_t LinearProduct<Operand>::Bytes() {
+template <typename Operand, BfloatProducts kProducts>
+uint64_t LinearProduct<Operand, kProducts>::Bytes() {
   return sizeof(float) *
-         (kPanelKeys * kWords + kTile.rows * kPanelKeys + (kDots ? kRows * kWords : kDepth));
+         (kPanelKeys * kWords + kTile.rows * kPanelKeys + (kPairs ? kTileRows * kWords : kDepth));
 }
 
-template <typename Operand>
-void LinearProduct<Operand>::Pack(const linear::Step& step, const Operand* w, int depth) {
+template <typename Operand, BfloatProducts kProducts>
+void LinearProduct<Operand, kProducts>::Pack(const linear::Step& step, const Operand* w,
+                                             int depth) {
   const int columns = static_cast<int>(step.columns);
-  if constexpr (kDots)
+  if constexpr (kPairs) {
     PackKeyPairs({w, step.w_stride}, columns, depth, panel_.data());
-  else
+    const int pairs = (depth + 1) / 2;
+    if constexpr (kTiles)
+      std::fill(panel_.data() + pairs * kPanelKeys, panel_.data() + WordsOf(depth) * kPanelKeys,
+                Pair{0});
+  } else {
     PackKeys({w, step.w_stride}, columns, depth, ones_.data(), panel_.data());
+  }
 }
 
-template <typename Operand>
-void LinearProduct<Operand>::AddRows(const linear::Step& step, const Operand* x, int depth,
-                                     Ahead ahead, float* sums, int64_t stride) {
-  const int words = (depth + kWordElements<Operand> - 1) / kWordElements<Operand>;
+template <typename Operand, BfloatProducts kProducts>
+void LinearProduct<Operand, kProducts>::AddRows(const linear::Step& step, const Operand* x,
+                                                int depth, Ahead ahead, float* sums,
+                                                int64_t stride) {
+  const int words = WordsOf(depth);
   const int columns = static_cast<int>(step.columns);
-  for (int64_t row = 0; row < step.rows; row += kRows) {
-    const int rows = static_cast<int>(std::min<int64_t>(kRows, step.rows - row));
+  for (int64_t row = 0; row < step.rows; row += kTileRows) {
+    const int rows = static_cast<int>(std::min<int64_t>(kTileRows, step.rows - row));
     LinearTile<Operand> tile{x + row * step.x_stride, step.x_stride, panel_.data(), words,
                              sums + row * stride,     stride,        rows,          0};
     ahead.Ask();
-    if constexpr (kDots)
-      if (depth % 2 != 0) {
+    if constexpr (kPairs)
+      if (depth % kUnit != 0 || (kTiles && rows < kTileRows)) {
         CopyRows({tile.x, tile.x_stride}, 1, rows, depth, kDepth, rows_.data());
         tile.x = rows_.data();
         tile.x_stride = kDepth;
       }
     for (int column = 0; column < columns; column += kGroupKeys) {
       tile.vectors = (std::min(kGroupKeys, columns - column) + kLanes - 1) / kLanes;
-      AddTile(tile);
+      if constexpr (kTiles)
+        AddAmxTile(tile);
+      else
+        AddTile(tile);
       tile.packed += words * kGroupKeys;
       tile.sums += kGroupKeys;
     }
   }
 }
 
-template <typename Operand>
-void LinearProduct<Operand>::Multiply(const linear::Step& step, const Operand* x, const Operand* w,
-                                      const Operand* bias, Operand* y) {
+template <typename Operand, BfloatProducts kProducts>
+void LinearProduct<Operand, kProducts>::Multiply(const linear::Step& step, const Operand* x,
+                                                 const Operand* w, const Operand* bias,
+                                                 Operand* y) {
   const int columns = static_cast<int>(step.columns);
   float* sums = sums_.data();
   int64_t stride = kPanelKeys;
-  if constexpr (!kDots)
+  if constexpr (!kPairs)
     if (columns % kLanes == 0) {
       sums = y;
       stride = step.y_stride;
@@ -103,18 +114,21 @@ void LinearProduct<Operand>::Multiply(const linear::Step& step, const Operand* x
     else
       WidenRow(bias, 1, columns, sums + row * stride);
   }
+  if constexpr (kTiles) StartAmx();
   for (int64_t first = 0; first < step.in; first += kDepth) {
     const int depth = static_cast<int>(std::min<int64_t>(kDepth, step.in - first));
     Pack(step, w + first, depth);
     const Ahead ahead(step, w + first + depth, std::min<int64_t>(kDepth, step.in - first - depth));
     AddRows(step, x + first, depth, ahead, sums, stride);
   }
+  if constexpr (kTiles) StopAmx();
   if (sums != sums_.data()) return;
   for (int64_t row = 0; row < step.rows; ++row)
     NarrowRow(sums + row * stride, 1.0f, columns, y + row * step.y_stride, 1);
 }
 
-template class LinearProduct<float>;
-template class LinearProduct<Bfloat16>;
+template class LinearProduct<float, BfloatProducts::kMultiplyAdds>;
+template class LinearProduct<Bfloat16, BfloatProducts::kDots>;
+template class LinearProduct<Bfloat16, BfloatProducts::kTiles>;
 
 }  // namespace attest::cpu

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One tile of a linear map of the layer, y = x W^T + b, for attest/linear.hpp: of f32, or of bf16
-// as it is, by dot products of pairs. Sums are f32, and rounded once.
+// as it is, by dot products of pairs or AMX. Sums are f32, and rounded once.
 #ifndef ATTEST_BACKENDS_CPU_LINEAR_H_
 #define ATTEST_BACKENDS_CPU_LINEAR_H_
 
@@ -12,18 +12,23 @@
 #include "attest/aligned_buffer.hpp"
 #include "attest/half.hpp"
 #include "attest/linear.hpp"
+#include "bfloat_products.h"
 #include "linear_tile.h"
 #include "simd.h"
 
 namespace attest::cpu {
 
-// Of float, or of Bfloat16 where the CPU has AVX512_BF16.
-template <typename OperandType>
+// Of float by multiply-adds, or of Bfloat16 by what the CPU has to have.
+template <typename OperandType, BfloatProducts kProducts>
 class LinearProduct {
  public:
   using Operand = OperandType;
-  static constexpr bool kDots = std::is_same_v<Operand, Bfloat16>;
-  static constexpr const char* kName = kDots ? ", dot products of bf16" : "";
+  static constexpr bool kPairs = std::is_same_v<Operand, Bfloat16>;
+  static constexpr bool kTiles = kProducts == BfloatProducts::kTiles;
+  static_assert(kPairs == (kProducts != BfloatProducts::kMultiplyAdds));
+  static constexpr const char* kName = kTiles   ? ", AMX tiles of bf16"
+                                       : kPairs ? ", dot products of bf16"
+                                                : "";
   static constexpr linear::TileSizes kTile{512, kPanelKeys, kPanelKeys};
 
   LinearProduct();
@@ -36,6 +41,13 @@ class LinearProduct {
  private:
   static constexpr int kWords = 128;  // of `in`, packed at a time: 32 KiB, which stay in L1
   static constexpr int kDepth = kWords * kWordElements<Operand>;
+  static constexpr int kTileRows = kTiles ? kAmxRows : kRows;                // of x, at a time
+  static constexpr int kUnit = kTiles ? kAmxDepth : kWordElements<Operand>;  // of the sum
+
+  // Words of a sum's `depth` elements, in whole units.
+  static constexpr int WordsOf(int depth) {
+    return (depth + kUnit - 1) / kUnit * (kUnit / kWordElements<Operand>);
+  }
 
   class Ahead;
 
@@ -45,7 +57,7 @@ class LinearProduct {
 
   AlignedBuffer<Word<Operand>> panel_;  // [group][words][kGroupKeys], as pack.h packs keys
   AlignedBuffer<float> sums_;           // [rows][kPanelKeys]
-  AlignedBuffer<Operand> rows_;         // [kRows][kDepth], where a sum ends within a pair
+  AlignedBuffer<Operand> rows_;         // [kTileRows][kDepth], where x has no whole tile
   std::vector<float> ones_;             // what the packing of f32 multiplies by
 };
 

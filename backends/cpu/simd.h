@@ -4,7 +4,9 @@
 //
 // Exp2 is within 1.2e-7 of 2^x, relatively, for x in [-126, 127); 2^0 is exactly 1, 2^-inf exactly
 // 0, NaN stays NaN. Below -126 it underflows, gradually with AVX-512, else to 0. 2^r
-// on [0, 1) is a minimax polynomial of degree 6 (Remez exchange, relative error 1.9e-9).
+// on [0, 1) is a minimax polynomial of degree 6 (Remez exchange, relative error 1.9e-9). CoarseExp2
+// takes one of degree 4 (2.9e-6), for what is rounded to bf16 next, an error of 2e-3; else the
+// same.
 #ifndef ATTEST_BACKENDS_CPU_SIMD_H_
 #define ATTEST_BACKENDS_CPU_SIMD_H_
 
@@ -38,30 +40,42 @@ inline constexpr bool kMaskedMemory = HWY_MEM_OPS_MIGHT_FAULT == 0;
 
 inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 inline constexpr double kExp2RelativeError = 1.2e-7;
+inline constexpr double kCoarseExp2RelativeError = 3.2e-6;
 
-HWY_INLINE Vec Exp2(Vec x) {
-#if HWY_TARGET <= HWY_AVX3
-  const Vec r{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
-#else
-  x = hn::Max(hn::Set(kTag, -127.0f), x);  // this order keeps a NaN on x86
-  const Vec floor = hn::Floor(x);
-  const Vec r = hn::Sub(x, floor);
-#endif
+// 2^r on [0, 1).
+HWY_INLINE Vec Mantissa(Vec r) {
   Vec p = hn::MulAdd(hn::Set(kTag, 2.17022549e-4f), r, hn::Set(kTag, 1.24396884e-3f));
   p = hn::MulAdd(p, r, hn::Set(kTag, 9.67884064e-3f));
   p = hn::MulAdd(p, r, hn::Set(kTag, 5.54833412e-2f));
   p = hn::MulAdd(p, r, hn::Set(kTag, 2.40229830e-1f));
   p = hn::MulAdd(p, r, hn::Set(kTag, 6.93147004e-1f));
-  p = hn::MulAdd(p, r, hn::Set(kTag, 1.0f));
+  return hn::MulAdd(p, r, hn::Set(kTag, 1.0f));
+}
+HWY_INLINE Vec CoarseMantissa(Vec r) {
+  Vec p = hn::MulAdd(hn::Set(kTag, 1.34266824e-2f), r, hn::Set(kTag, 5.22424720e-2f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, 2.41280204e-1f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, 6.93044836e-1f));
+  return hn::MulAdd(p, r, hn::Set(kTag, 1.0f));
+}
+
+template <Vec (*kMantissa)(Vec)>
+HWY_INLINE Vec PowerOfTwo(Vec x) {
 #if HWY_TARGET <= HWY_AVX3
-  return Vec{_mm512_scalef_ps(p.raw, x.raw)};
+  const Vec r{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+  return Vec{_mm512_scalef_ps(kMantissa(r).raw, x.raw)};
 #else
+  x = hn::Max(hn::Set(kTag, -127.0f), x);  // this order keeps a NaN on x86
+  const Vec floor = hn::Floor(x);
+  const Vec p = kMantissa(hn::Sub(x, floor));
   // 2^floor, 0 for -127; as a factor, so that NaN stays.
   const hn::RebindToSigned<FloatTag> integers;
   const auto biased = hn::ConvertTo(integers, hn::Add(floor, hn::Set(kTag, 127.0f)));
   return hn::Mul(p, hn::BitCast(kTag, hn::ShiftLeft<23>(biased)));
 #endif
 }
+
+HWY_INLINE Vec Exp2(Vec x) { return PowerOfTwo<Mantissa>(x); }
+HWY_INLINE Vec CoarseExp2(Vec x) { return PowerOfTwo<CoarseMantissa>(x); }
 
 // -inf for an exponent whose power would be subnormal. Next to its row's largest such a P is
 // nothing (2^-106 of it), and it costs a hundred times a normal one, here and in the product with

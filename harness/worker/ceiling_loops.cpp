@@ -93,7 +93,8 @@ bool HasAmx() {
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-// Products of tiles, 16 x 32 by 32 x 16, from registers into 4 chains: latency 52, one in 16 cycles.
+// Products of tiles, 16 x 32 by 32 x 16, from registers into 4 chains: latency 52, one in 16
+// cycles.
 __attribute__((target("avx512f,amx-tile,amx-bf16"))) double DotAmx(uint64_t rounds, float* sink) {
   constexpr int kTiles = 4, kTileWords = 16 * 16;
   struct alignas(64) Configuration {

@@ -13,9 +13,10 @@ namespace {
 
 namespace cpu = attest::cpu;
 
+template <cpu::Vec (*kExp2)(cpu::Vec)>
 void Exp2(const float* in, int64_t count, float* out) {
   for (int64_t i = 0; i < count; i += cpu::kLanes)
-    cpu::hn::StoreU(cpu::Exp2(cpu::hn::LoadU(cpu::kTag, in + i)), cpu::kTag, out + i);
+    cpu::hn::StoreU(kExp2(cpu::hn::LoadU(cpu::kTag, in + i)), cpu::kTag, out + i);
 }
 
 void Dropped(const float* in, int64_t count, float* out) {
@@ -27,5 +28,6 @@ void Dropped(const float* in, int64_t count, float* out) {
 
 }  // namespace
 
-const Exp2Function ATTEST_NAME(kExp2, ATTEST_LEVEL) = &Exp2;
+const Exp2Function ATTEST_NAME(kExp2, ATTEST_LEVEL) = &Exp2<cpu::Exp2>;
+const Exp2Function ATTEST_NAME(kCoarse, ATTEST_LEVEL) = &Exp2<cpu::CoarseExp2>;
 const Exp2Function ATTEST_NAME(kDropped, ATTEST_LEVEL) = &Dropped;

@@ -14,19 +14,20 @@
 
 namespace {
 
-constexpr double kDeclared = 1.2e-7;  // kExp2RelativeError of backends/cpu/simd.h
+// kExp2RelativeError and kCoarseExp2RelativeError of backends/cpu/simd.h
+constexpr double kDeclared = 1.2e-7, kCoarseDeclared = 3.2e-6;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Level {
   const char* name;
   bool runs;
-  Exp2Function exp2, dropped;
+  Exp2Function exp2, coarse, dropped;
 };
 
 std::vector<Level> Levels() {
-  return {{"x86-64-v2", __builtin_cpu_supports("x86-64-v2") != 0, kExp2V2, kDroppedV2},
-          {"x86-64-v3", __builtin_cpu_supports("x86-64-v3") != 0, kExp2V3, kDroppedV3},
-          {"x86-64-v4", __builtin_cpu_supports("x86-64-v4") != 0, kExp2V4, kDroppedV4}};
+  return {{"x86-64-v2", __builtin_cpu_supports("x86-64-v2") != 0, kExp2V2, kCoarseV2, kDroppedV2},
+          {"x86-64-v3", __builtin_cpu_supports("x86-64-v3") != 0, kExp2V3, kCoarseV3, kDroppedV3},
+          {"x86-64-v4", __builtin_cpu_supports("x86-64-v4") != 0, kExp2V4, kCoarseV4, kDroppedV4}};
 }
 
 class CpuExp2 : public testing::TestWithParam<Level> {
@@ -61,18 +62,35 @@ TEST_P(CpuExp2, IsWithinItsDeclaredError) {
   EXPECT_GT(count, 8'000'000);
 }
 
-TEST_P(CpuExp2, Ends) {
+TEST_P(CpuExp2, CoarseIsWithinItsDeclaredErrorAndNotFine) {
+  int64_t count = 0;
+  const Exp2Function coarse = GetParam().coarse;
+  const double error = WorstError(coarse, 0x80000000u, 0xc2fc0000u, count);
+  EXPECT_LE(error, kCoarseDeclared);
+  EXPECT_GT(error, 10 * kDeclared);
+  EXPECT_LE(WorstError(coarse, 0x00000000u, 0x42000000u, count), kCoarseDeclared);
+}
+
+void ExpectEnds(Exp2Function exp2) {
   std::vector<float> in(16, 0.0f), out(16);
   in[1] = -kInfinity;
   in[2] = -1;
   in[3] = std::nanf("");
   in[4] = -1e30f;
-  GetParam().exp2(in.data(), 16, out.data());
+  exp2(in.data(), 16, out.data());
   EXPECT_EQ(out[0], 1.0f);
   EXPECT_EQ(out[1], 0.0f);
   EXPECT_EQ(out[2], 0.5f);
   EXPECT_TRUE(std::isnan(out[3]));
   EXPECT_EQ(out[4], 0.0f);
+}
+
+TEST_P(CpuExp2, Ends) {
+  ExpectEnds(GetParam().exp2);
+  ExpectEnds(GetParam().coarse);
+  std::vector<float> in(16, 0.0f), out(16);
+  in[1] = -kInfinity;
+  in[3] = std::nanf("");
   in[5] = -126.5f;
   in[6] = -126.0f;
   GetParam().dropped(in.data(), 16, out.data());

@@ -101,9 +101,10 @@ struct Step {
 //   static constexpr TileSizes kTile     the largest tile
 //   void Multiply(const Step&, const Operand* x, const Operand* w, const Operand* bias, Operand* y)
 //                                        bias is null where there is none
-template <typename Io, typename Product>
+template <typename Io, typename ProductType>
 class Linear {
  public:
+  using Product = ProductType;
   using Operand = typename Product::Operand;
 
   // Every step of the maps, once.
