@@ -35,11 +35,16 @@ HWY_INLINE void Hide(const Tile& tile, int first_key, Vec (&scores)[R][C]) {
 // every lane of every row must have met a score of some size, which keeps sums from underflow.
 template <int R, int C>
 HWY_INLINE bool InRange(const Tile& tile, const Vec (&scores)[R][C]) {
-  Vec highest = scores[0][0];
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i)
+  Vec maxima[C];  // one chain of maxima over all scores took 2 to 3 % of the whole time on a Xeon
 #pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) highest = hn::Max(highest, scores[i][j]);
+  for (int j = 0; j < C; ++j) {
+    maxima[j] = scores[0][j];
+#pragma GCC unroll 8
+    for (int i = 1; i < R; ++i) maxima[j] = hn::Max(maxima[j], scores[i][j]);
+  }
+  Vec highest = maxima[0];
+#pragma GCC unroll 4
+  for (int j = 1; j < C; ++j) highest = hn::Max(highest, maxima[j]);
   if (HWY_UNLIKELY(!hn::AllTrue(kTag, hn::Le(highest, hn::Set(kTag, kHighest))))) return false;
   if (HWY_LIKELY((*tile.state & kUnsettled) == 0)) return true;
   Vec lowest = hn::Set(kTag, kHighest);
