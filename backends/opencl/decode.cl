@@ -12,13 +12,15 @@
 // What counted: asking for rows ahead as the CPU wants it (attest/prefetch.hpp), reading K and V in
 // the order of memory; for 4 stacked rows also the lanes of 16 sums added together (4 to 7 %).
 // sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), and K_NEAR_ROWS,
-// K_FAR_ROWS, V_NEAR_ROWS, V_FAR_ROWS (what is asked for ahead, 0: nothing) are given at build.
+// K_FAR_ROWS, V_NEAR_ROWS, V_FAR_ROWS (what is asked for ahead, 0: nothing), V_IN_ORDER (1: rows of V
+// from end to end, at the price of a second pass over them in L1) are given at build.
 
 #define BLOCK 32  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
 #define DOT_KEYS (STACK > 4 ? 2 : STACK == 4 ? 4 : 8)     // of one register tile
 #define O_VECTORS (V_PAD / LANES)
-#define VALUE_ROWS (STACK > 2 && STACK % 2 == 0 && O_VECTORS >= 8 ? 2 : STACK)  // of a pass over V
+// Rows of a pass over V.
+#define VALUE_ROWS (V_IN_ORDER && STACK > 2 && STACK % 2 == 0 && O_VECTORS >= 8 ? 2 : STACK)
 #define VALUE_VECTORS (VALUE_ROWS > 4 ? 2 : VALUE_ROWS > 2 ? 4 : 8)  // of a row of V in it
 #define COUNTER_FLOATS 16
 

@@ -89,20 +89,21 @@ Launch MergeLaunch(const cl::Program& program, const Request& request, const Div
 }
 
 // Rows of K and V are f32 when they are read; the device is the host's CPU.
-std::string PrefetchOptions(const attest_problem& problem) {
+std::string StreamOptions(const attest_problem& problem) {
   const auto row_bytes = [](int64_t columns) {
     return columns * static_cast<int64_t>(sizeof(float));
   };
   const PrefetchDistances k = StreamPrefetchRows(row_bytes(problem.head_size));
   const PrefetchDistances v = StreamPrefetchRows(row_bytes(problem.v_head_size));
   return Define("K_NEAR_ROWS", k.near) + Define("K_FAR_ROWS", k.far) +
-         Define("V_NEAR_ROWS", v.near) + Define("V_FAR_ROWS", v.far);
+         Define("V_NEAR_ROWS", v.near) + Define("V_FAR_ROWS", v.far) +
+         Define("V_IN_ORDER", StreamInOrder() ? 1 : 0);
 }
 
 Recipe MakeRecipe(const Request& request, Session& session) {
   const Division division = DivisionOf(request.problem, session);
   const std::string options = VectorOptions(request.problem) + Define("STACK", division.stack) +
-                              PrefetchOptions(request.problem);
+                              StreamOptions(request.problem);
   return Checked("preparing opencl:decode", [&] {
     const cl::Program& program =
         ProgramOf(session, {"sdpa_shape.h", "elements.cl", "vector.cl", "decode.cl"}, options);

@@ -25,7 +25,16 @@ inline PrefetchDistances StreamPrefetch() {
   return {8192, 24576};
 }
 
-// The same in whole rows of `row_bytes`, at least one where there is a distance.
+// Whether reading memory in its very order is worth a second pass over what is in L1 by then.
+inline bool StreamInOrder() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return true;
+#endif
+}
+
+// The distances in whole rows of `row_bytes`, at least one where there is a distance.
 inline PrefetchDistances StreamPrefetchRows(int64_t row_bytes) {
   const PrefetchDistances bytes = StreamPrefetch();
   const auto rows = [row_bytes](int64_t distance) {
