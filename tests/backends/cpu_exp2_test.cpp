@@ -15,7 +15,7 @@
 namespace {
 
 // kExp2RelativeError and kCoarseExp2RelativeError of backends/cpu/simd.h
-constexpr double kDeclared = 1.2e-7, kCoarseDeclared = 3.2e-6;
+constexpr double kDeclared = 1.8e-7, kCoarseDeclared = 3.2e-6;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Level {

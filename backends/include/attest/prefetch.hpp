@@ -22,7 +22,7 @@ inline PrefetchDistances StreamPrefetch() {
 #if defined(__x86_64__)
   if (__builtin_cpu_is("amd")) return {12288, 0};
 #endif
-  return {8192, 24576};
+  return {4096, 24576};
 }
 
 // Whether reading memory in its very order is worth a second pass over what is in L1 by then.
