@@ -23,13 +23,13 @@ inline constexpr int kAmxDepth = 32;     // head sizes are filled up to a multip
 inline constexpr int kAmxUnits = 2;      // P, scores and ranges of keys that are in use at a time
 inline constexpr int kAmxPanels = 3;     // panels of V that are in use at a time
 
-// All calls from one thread, between StartTiles() and the end of the task. Only where HasAmx().
+// All calls from one thread, between Start and Stop. Only where HasAmx().
 class AmxPipeline {
  public:
-  // Takes the next unit. Of its operands `q_pairs` and `key_pairs` are used until Push returns,
-  // those of the softmax until the next but one Push, of the output until the third, or Drain. Rows
-  // of q_pairs, keys beyond key_count and elements beyond depth exist up to whole tiles, the latter
-  // two 0 in both operands (keys: in value_pairs). `state` has one element for each group of rows.
+  // Takes the next unit; after Drain its rows of `out` are complete. `q_pairs` and `key_pairs` are
+  // used until Push returns, what softmax needs until the next Push has, the rest until the one
+  // after it has. Operands are filled up to whole tiles: q_pairs by any rows, q_pairs and key_pairs
+  // by elements of 0, value_pairs by keys of 0. `state` has one element for each group of rows.
   void Push(const DotTile& unit);
 
   // Ends what was pushed.
