@@ -2,9 +2,8 @@
 //
 // cpu:flash. A task is a block of up to 384 query rows of one head. It walks panels of 64 keys: a
 // panel of K is packed once and used by all tiles of 6 rows (16 on AMX), so that panel and V stay
-// in L1. Memory
-// O(threads x block), no matrix of scores. Panels that no row of a tile sees are skipped. Source of
-// the recurrence: Dao, FlashAttention-2 (arXiv 2307.08691).
+// in L1. Memory O(threads x block), no matrix of scores. Panels that no row of a tile sees are
+// skipped. Source of the recurrence: Dao, FlashAttention-2 (arXiv 2307.08691).
 #include <algorithm>
 #include <cstring>
 #include <string>
