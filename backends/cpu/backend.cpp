@@ -49,11 +49,12 @@ class CpuBackend : public attest::Backend {
     contract.exp_relative_error = attest::cpu::kExp2RelativeError;
     if (dtype == ATTEST_F16) contract.projections = ATTEST_FORMAT_F16;
     if (dtype == ATTEST_BF16) contract.projections = ATTEST_FORMAT_BF16;
-    if (variant == kFlash &&
-        attest::cpu::ProductsOf(dtype) != attest::cpu::BfloatProducts::kMultiplyAdds) {
+    if (attest::cpu::ProductsOf(dtype) == attest::cpu::BfloatProducts::kMultiplyAdds)
+      return contract;
+    contract.flags |= ATTEST_CONTRACT_FLUSHES_SUBNORMALS;  // decode: in the layer's linear maps
+    if (variant == kFlash) {
       contract.probabilities = ATTEST_FORMAT_BF16;
       contract.exp_relative_error = attest::cpu::kCoarseExp2RelativeError;
-      contract.flags |= ATTEST_CONTRACT_FLUSHES_SUBNORMALS;
     }
     return contract;
   }
