@@ -18,7 +18,8 @@ class RoundCeiling {
  public:
   explicit RoundCeiling(const Settings& settings);
 
-  // The next samples are for that cell; `cpu` says which figure limits it. nullptr: none are taken.
+  // The next samples are for that cell; `cpu` says which figure limits it, with reads over as many
+  // bytes as the cell has, which are measured here. nullptr: none are taken.
   void Begin(const report::CellRecord& cell, const report::Ceiling* cpu);
   // One sample, as long as a round of a result. A worker that is lost ends the samples of the cell.
   void Sample();
@@ -27,6 +28,8 @@ class RoundCeiling {
 
  private:
   bool Start();
+  // What `now_` asks for; absent where the worker is lost.
+  std::optional<double> Measure();
 
   const Settings& settings_;
   std::unique_ptr<WorkerProcess> worker_;

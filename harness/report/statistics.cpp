@@ -174,8 +174,14 @@ double FlopsCeiling(const Ceiling& ceiling, int32_t dtype) {
   return ceiling.f32_fma_flops;
 }
 
+bool HasSamplesOf(const Ceiling& ceiling, const CellRecord& cell) {
+  const bool is_cpu = ceiling.name == "cpu" || ceiling.name.rfind("cpu/", 0) == 0;
+  return is_cpu && cell.ceiling && cell.ceiling->threads == ceiling.threads;
+}
+
 bool MemoryBound(const CellRecord& cell, const Ceiling* ceiling) {
   const attest_problem& problem = cell.cell.problem;
+  if (ceiling && HasSamplesOf(*ceiling, cell)) return cell.ceiling->figure == kReadFigure;
   const double flops = ceiling ? FlopsCeiling(*ceiling, problem.dtype) : 0;
   if (!(flops > 0 && ceiling->read_bytes_per_second > 0))
     return problem.q_sequence_length <= kDecodeRows;
@@ -187,11 +193,6 @@ std::string LimitingFigure(const CellRecord& cell, const Ceiling& ceiling) {
   const bool dots =
       cell.cell.problem.dtype == ATTEST_BF16 && ceiling.bf16_dot_flops > ceiling.f32_fma_flops;
   return dots ? kDotFigure : kFmaFigure;
-}
-
-bool HasSamplesOf(const Ceiling& ceiling, const CellRecord& cell) {
-  const bool is_cpu = ceiling.name == "cpu" || ceiling.name.rfind("cpu/", 0) == 0;
-  return is_cpu && cell.ceiling && cell.ceiling->threads == ceiling.threads;
 }
 
 namespace {

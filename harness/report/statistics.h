@@ -45,8 +45,9 @@ std::optional<double> GeometricMean(std::span<const double> values);
 // FLOP/s ceiling for an io type: for bf16 the better of bf16 dot products and f32 FMA, else that of
 // f32 FMA. 0 = not measured.
 double FlopsCeiling(const Ceiling& ceiling, int32_t dtype);
-// Whether the roofline says that reading the tensors, not arithmetic, limits the cell. Without
-// measured ceilings (nullptr or zeros): whether it has at most kDecodeRows query rows.
+// Whether the roofline says that reading the tensors, not arithmetic, limits the cell: that of its
+// rounds where they have this ceiling, else the run's. Without measured ceilings (nullptr or
+// zeros): whether it has at most kDecodeRows query rows.
 bool MemoryBound(const CellRecord& cell, const Ceiling* ceiling);
 // The names of Ceiling's figures, and the one that limits the cell.
 inline constexpr const char* kFmaFigure = "f32_fma_flops";

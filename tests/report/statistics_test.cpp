@@ -142,6 +142,18 @@ TEST(Ceiling, LimitsByTheRoofline) {
       RatesOf(report.cells[0], *report.cells[0].results[0].timing, nullptr).fraction_of_ceiling);
 }
 
+TEST(Ceiling, ThatOfTheRoundsSaysWhatLimits) {
+  Report report = MakeReport();
+  CellRecord& decode = report.cells[1];
+  Ceiling& cpu = report.ceilings.front();
+  decode.ceiling = RoundCeiling{kFmaFigure, static_cast<int>(cpu.threads), 0, {100}, 100};
+  EXPECT_FALSE(MemoryBound(decode, &cpu)) << "its tensors lie in a cache";
+  decode.ceiling->figure = kReadFigure;
+  EXPECT_TRUE(MemoryBound(decode, &cpu));
+  decode.ceiling = RoundCeiling{kFmaFigure, static_cast<int>(cpu.threads) + 1, 0, {100}, 100};
+  EXPECT_TRUE(MemoryBound(decode, &cpu)) << "samples of another number of threads";
+}
+
 TEST(RatesOf, FractionIsPairedWithTheCeilingOfEachRound) {
   Report report = MakeReport();
   CellRecord& cell = report.cells[0];
