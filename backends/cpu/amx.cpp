@@ -36,6 +36,28 @@ bool HasAmx() {
   return has;
 }
 
+ATTEST_AMX void StartTiles() {
+  struct alignas(64) Configuration {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  };
+  static constexpr Configuration kWhole;
+  _tile_loadconfig(&kWhole);
+}
+
+ATTEST_AMX void StopTiles() { _tile_release(); }
+
+}  // namespace attest::cpu
+
+#else
+
+namespace attest::cpu {
+
+bool HasAmx() { return false; }
+void StartTiles() {}  // never called
+void StopTiles() {}
+
 }  // namespace attest::cpu
 
 #endif

@@ -14,7 +14,7 @@
 
 namespace attest::cpu {
 
-inline constexpr int kBlockColumns = 2 * kTileColumns;
+inline constexpr int kBlockColumns = 2 * kAmxColumns;
 
 // sums (+)= left x right. Strides are in elements of their operand.
 struct Block {
@@ -33,7 +33,7 @@ class BlockRunner {
  public:
   // What it stores is there after the next Run, or Flush.
   ATTEST_AMX void Run(const Block& block) {
-    const bool wide = block.columns > kTileColumns;
+    const bool wide = block.columns > kAmxColumns;
     if (set_ == 0)
       wide ? Run<0, 2>(block) : Run<0, 1>(block);
     else
@@ -56,8 +56,8 @@ class BlockRunner {
     for (int step = 0; step < block.steps; ++step) {
       AddProducts<kSet, C>(left, block.left_stride * static_cast<int64_t>(sizeof(Bfloat16)), right,
                            block.right_stride * kBytes);
-      left += kTileDepth;
-      right += kTileDepth / 2 * block.right_stride;
+      left += kAmxDepth;
+      right += kAmxDepth / 2 * block.right_stride;
       StoreOne<1 - kSet>();
     }
     StoreAll<1 - kSet>();

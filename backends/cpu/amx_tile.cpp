@@ -12,10 +12,9 @@ namespace attest::cpu {
 
 namespace {
 
-static_assert(kAmxRows == kTileRows && kAmxDepth == kTileDepth);
 static_assert(kAmxRows % kAmxGroupRows == 0);
 
-constexpr int Steps(int depth) { return (depth + kTileDepth - 1) / kTileDepth; }
+constexpr int Steps(int depth) { return (depth + kAmxDepth - 1) / kAmxDepth; }
 
 constexpr int Blocks(int64_t columns) {
   return static_cast<int>((columns + kBlockColumns - 1) / kBlockColumns);
@@ -147,16 +146,11 @@ ATTEST_AMX void AmxPipeline::Advance(const DotTile* next) {
   std::fill_n(weighed.factors, kAmxRows, 1.0f);
 }
 
-ATTEST_AMX void AmxPipeline::Start() { UseTiles(); }
-ATTEST_AMX void AmxPipeline::Stop() { ReleaseTiles(); }
-
 #else
 
 void AmxPipeline::Push(const DotTile&) {}  // never called
 void AmxPipeline::Drain() {}
 void AmxPipeline::Advance(const DotTile*) {}
-void AmxPipeline::Start() {}
-void AmxPipeline::Stop() {}
 
 #endif
 

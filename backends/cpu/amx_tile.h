@@ -15,17 +15,16 @@
 #ifndef ATTEST_BACKENDS_CPU_AMX_TILE_H_
 #define ATTEST_BACKENDS_CPU_AMX_TILE_H_
 
+#include "amx.h"
 #include "dot_tile.h"
 
 namespace attest::cpu {
 
-inline constexpr int kAmxRows = 16;      // query rows of a unit
 inline constexpr int kAmxGroupRows = 4;  // rows whose softmax is computed at once, with one state
-inline constexpr int kAmxDepth = 32;     // head sizes are filled up to a multiple of this with 0
 inline constexpr int kAmxUnits = 2;      // P, scores and ranges of keys that are in use at a time
 inline constexpr int kAmxPanels = 3;     // panels of V that are in use at a time
 
-// All calls from one thread, between Start and Stop. Only where HasAmx().
+// All calls from one thread, between StartTiles and StopTiles. Only where HasAmx().
 class AmxPipeline {
  public:
   // Takes the next unit; after Drain its rows of `out` are complete. `q_pairs` and `key_pairs` are
@@ -36,10 +35,6 @@ class AmxPipeline {
 
   // Ends what was pushed.
   void Drain();
-
-  // Before the first and after the last unit of a task.
-  static void Start();
-  static void Stop();
 
  private:
   struct Unit {

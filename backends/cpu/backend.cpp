@@ -3,8 +3,8 @@
 // The cpu backend: own kernels for sdpa and the layer on Highway's vectors, with every mask,
 // window, length, softcap, layout and grouping of abi.h, in f32; f16 and bf16 tensors are converted
 // a panel at a time and computed in f32, but flash and the linear maps of the layer multiply bf16
-// by dot products where the CPU has them and they are faster: those take subnormal numbers as 0. No
-// attention weights: no variant holds the matrix of scores.
+// by AMX tiles or dot products where those are faster (bfloat_products.h): both take subnormal
+// numbers as 0. No attention weights: no variant holds the matrix of scores.
 #include <memory>
 #include <string>
 

@@ -65,7 +65,6 @@ bool AreFaster() {
 #else
 
 constexpr bool HasDotProducts() { return false; }
-constexpr bool HasAmx() { return false; }
 constexpr bool AreFaster() { return false; }
 
 #endif

@@ -17,6 +17,12 @@ enum class BfloatProducts {
   kTiles,         // AMX (amx.h)
 };
 
+// What a plan's name adds for each.
+constexpr const char* NameOf(BfloatProducts products) {
+  if (products == BfloatProducts::kTiles) return ", AMX tiles of bf16";
+  return products == BfloatProducts::kDots ? ", dot products of bf16" : "";
+}
+
 // The fastest that this module and the CPU have, or what the environment variable ATTEST_CPU_BF16
 // asks for: f32, dot or amx. Some CPUs issue dot products at a quarter of the rate of
 // multiply-adds: that is measured once, in about 0.2 ms.

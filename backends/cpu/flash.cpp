@@ -22,8 +22,6 @@ namespace {
 
 constexpr int64_t kBlockRows = 384;  // more rows use a packed panel longer, but share it worse
 
-constexpr int64_t RoundUp(int64_t rows, int64_t unit) { return (rows + unit - 1) / unit * unit; }
-
 struct Span {
   int begin, end;            // keys that some row of a tile sees
   int full_begin, full_end;  // keys that every row sees

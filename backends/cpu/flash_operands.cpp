@@ -20,11 +20,7 @@ Rows AsFloat(const attest_tensor& tensor, HeadRows rows, float* copy) {
   return {copy, PaddedColumns(tensor.shape[3])};
 }
 
-// Columns of a copy: a multiple of `unit`.
-constexpr int64_t Filled(int64_t columns, int64_t unit) {
-  return (columns + unit - 1) / unit * unit;
-}
-constexpr int64_t EvenColumns(int64_t columns) { return Filled(columns, 2); }
+constexpr int64_t EvenColumns(int64_t columns) { return RoundUp(columns, 2); }
 
 // The rows where they lie, or their copy, which 0 fills up to `padded` columns.
 BfloatRows AsBfloat(const attest_tensor& tensor, HeadRows rows, int64_t padded, Bfloat16* copy) {
@@ -120,8 +116,8 @@ void DotOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, Head
 
 AmxOperands::AmxOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
                          Layout& layout)
-    : key_pairs_(layout.Take<Pair>(kPanelKeys * Filled(problem.head_size, kAmxDepth) / 2)) {
-  const int64_t depth = Filled(problem.head_size, kAmxDepth);
+    : key_pairs_(layout.Take<Pair>(kPanelKeys * RoundUp(problem.head_size, kAmxDepth) / 2)) {
+  const int64_t depth = RoundUp(problem.head_size, kAmxDepth);
   for (Pair*& panel : value_pairs_)
     panel = layout.Take<Pair>(kPanelKeys / 2 * PaddedColumns(problem.v_head_size));
   for (Unit& unit : units_) {
@@ -139,8 +135,8 @@ AmxOperands::AmxOperands(const attest_problem& problem, Tensors tensors, int64_t
 }
 
 void AmxOperands::LoadQueries(const attest_tensor& q, HeadRows rows) {
-  AmxPipeline::Start();
-  const int64_t depth = Filled(q.shape[3], kAmxDepth);
+  StartTiles();
+  const int64_t depth = RoundUp(q.shape[3], kAmxDepth);
   whole_rows_ = rows.count / kAmxRows * kAmxRows;
   q_ = AsBfloat(q, {rows.b, rows.h, rows.first, whole_rows_}, depth, q_copy_);
   if (whole_rows_ == rows.count) return;
@@ -156,7 +152,7 @@ void AmxOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, Head
   PackPairs(k, v, rows, {k_copy_, v_copy_, key_pairs_, values}, tile);
   const int64_t pairs = (rows.count + 1) / 2;
   std::fill(values + pairs * tile.value_width,
-            values + Filled(pairs, kAmxDepth / 2) * tile.value_width, Pair{0});
+            values + RoundUp(pairs, kAmxDepth / 2) * tile.value_width, Pair{0});
   tile.factor = factors.one;
 }
 
@@ -183,7 +179,7 @@ void AmxOperands::Compute(const DotTile& tile) {
 
 void AmxOperands::Finish() {
   pipeline_.Drain();
-  AmxPipeline::Stop();
+  StopTiles();
 }
 
 }  // namespace attest::cpu

@@ -11,6 +11,7 @@
 
 #include "amx_tile.h"
 #include "attest/sdpa.hpp"
+#include "bfloat_products.h"
 #include "dot_pack.h"
 #include "dot_tile.h"
 #include "pack.h"
@@ -34,7 +35,7 @@ struct HeadRows {
 class FloatOperands {
  public:
   using Kernel = Tile;
-  static constexpr const char* kName = "";
+  static constexpr const char* kName = NameOf(BfloatProducts::kMultiplyAdds);
   static constexpr int kTileRows = kRows;
   static constexpr int kStateRows = kRows;  // rows that share a state
   static constexpr int kLeastRows = 48;     // below, packing costs more than idle threads
@@ -64,7 +65,7 @@ class FloatOperands {
 class DotOperands {
  public:
   using Kernel = DotTile;
-  static constexpr const char* kName = ", dot products of bf16";
+  static constexpr const char* kName = NameOf(BfloatProducts::kDots);
   static constexpr int kTileRows = kRows;
   static constexpr int kStateRows = kRows;
   static constexpr int kLeastRows = 48;
@@ -96,7 +97,7 @@ class DotOperands {
 class AmxOperands {
  public:
   using Kernel = DotTile;
-  static constexpr const char* kName = ", AMX tiles of bf16";
+  static constexpr const char* kName = NameOf(BfloatProducts::kTiles);
   static constexpr int kTileRows = kAmxRows;
   static constexpr int kStateRows = kAmxGroupRows;
   static constexpr int kLeastRows = 2 * kAmxRows;

@@ -114,14 +114,14 @@ void LinearProduct<Operand, kProducts>::Multiply(const linear::Step& step, const
     else
       WidenRow(bias, 1, columns, sums + row * stride);
   }
-  if constexpr (kTiles) StartAmx();
+  if constexpr (kTiles) StartTiles();
   for (int64_t first = 0; first < step.in; first += kDepth) {
     const int depth = static_cast<int>(std::min<int64_t>(kDepth, step.in - first));
     Pack(step, w + first, depth);
     const Ahead ahead(step, w + first + depth, std::min<int64_t>(kDepth, step.in - first - depth));
     AddRows(step, x + first, depth, ahead, sums, stride);
   }
-  if constexpr (kTiles) StopAmx();
+  if constexpr (kTiles) StopTiles();
   if (sums != sums_.data()) return;
   for (int64_t row = 0; row < step.rows; ++row)
     NarrowRow(sums + row * stride, 1.0f, columns, y + row * step.y_stride, 1);

@@ -9,11 +9,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "amx.h"
 #include "attest/aligned_buffer.hpp"
 #include "attest/half.hpp"
 #include "attest/linear.hpp"
 #include "bfloat_products.h"
 #include "linear_tile.h"
+#include "pack.h"
 #include "simd.h"
 
 namespace attest::cpu {
@@ -26,9 +28,7 @@ class LinearProduct {
   static constexpr bool kPairs = std::is_same_v<Operand, Bfloat16>;
   static constexpr bool kTiles = kProducts == BfloatProducts::kTiles;
   static_assert(kPairs == (kProducts != BfloatProducts::kMultiplyAdds));
-  static constexpr const char* kName = kTiles   ? ", AMX tiles of bf16"
-                                       : kPairs ? ", dot products of bf16"
-                                                : "";
+  static constexpr const char* kName = NameOf(kProducts);
   static constexpr linear::TileSizes kTile{512, kPanelKeys, kPanelKeys};
 
   LinearProduct();
@@ -46,7 +46,7 @@ class LinearProduct {
 
   // Words of a sum's `depth` elements, in whole units.
   static constexpr int WordsOf(int depth) {
-    return (depth + kUnit - 1) / kUnit * (kUnit / kWordElements<Operand>);
+    return static_cast<int>(RoundUp(depth, kUnit)) / kWordElements<Operand>;
   }
 
   class Ahead;

@@ -64,19 +64,14 @@ ATTEST_AMX void AddAmxTile(const LinearTile<Bfloat16>& tile) {
   BlockRunner runner;
   const int columns = tile.vectors * kLanes;
   for (int column = 0; column < columns; column += kBlockColumns)
-    runner.Run({tile.x, tile.x_stride, tile.packed + column, kGroupKeys,
-                tile.words * 2 / kTileDepth, tile.sums + column, tile.sums_stride, columns - column,
-                true});
+    runner.Run({tile.x, tile.x_stride, tile.packed + column, kGroupKeys, tile.words * 2 / kAmxDepth,
+                tile.sums + column, tile.sums_stride, columns - column, true});
   runner.Flush();
 }
 
-ATTEST_AMX void StartAmx() { UseTiles(); }
-ATTEST_AMX void StopAmx() { ReleaseTiles(); }
 #else
 void AddTile(const LinearTile<Bfloat16>&) {}  // never called
 void AddAmxTile(const LinearTile<Bfloat16>&) {}
-void StartAmx() {}
-void StopAmx() {}
 #endif
 
 }  // namespace attest::cpu

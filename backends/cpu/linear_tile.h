@@ -10,7 +10,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "amx_tile.h"
 #include "attest/half.hpp"
 #include "dot_tile.h"
 #include "simd.h"
@@ -40,10 +39,8 @@ void AddTile(const LinearTile<float>& tile);
 void AddTile(const LinearTile<Bfloat16>& tile);  // only with AVX512_BF16
 
 // The same for kAmxRows rows, which x and sums hold whatever `rows` says, and words for a multiple
-// of kAmxDepth elements; between StartAmx and StopAmx. Only where HasAmx().
+// of kAmxDepth elements; between StartTiles and StopTiles. Only where HasAmx().
 void AddAmxTile(const LinearTile<Bfloat16>& tile);
-void StartAmx();
-void StopAmx();
 
 // Kernels::Add<R, C>(tile) computes R rows and C vectors.
 template <typename Kernels, typename Tile, int... kIndex>

@@ -22,10 +22,10 @@ struct Rows {
   int64_t stride;  // in floats
 };
 
+constexpr int64_t RoundUp(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
+
 // Columns of a row in scratch: whole vectors.
-constexpr int64_t PaddedColumns(int64_t columns) {
-  return (columns + kLanes - 1) / kLanes * kLanes;
-}
+constexpr int64_t PaddedColumns(int64_t columns) { return RoundUp(columns, kLanes); }
 
 // Bytes of one element of an io type.
 int64_t ElementBytes(int32_t dtype);
