@@ -35,7 +35,7 @@ ATTEST_DOT_INLINE void AddPairs(const DotTile& tile, Vec (&scores)[R][C]) {
     Vec sum = hn::Load(kTag, row_sum);
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j) {
-      scores[i][j] = CoarseExp2(scores[i][j]);
+      scores[i][j] = CoarseWeight(scores[i][j]);
       sum = hn::Add(sum, scores[i][j]);
     }
     hn::Store(sum, kTag, row_sum);

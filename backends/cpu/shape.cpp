@@ -64,7 +64,8 @@ void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, Que
 
 float LogSumExp(float sum, float shift) {
   if (sum == 0) return kMinusInfinity;
-  return static_cast<float>((std::log2(static_cast<double>(sum)) - static_cast<double>(shift)) *
+  const double sum_of_powers = static_cast<double>(sum) / static_cast<double>(kUnit);
+  return static_cast<float>((std::log2(sum_of_powers) - static_cast<double>(shift)) *
                             std::numbers::ln2);
 }
 

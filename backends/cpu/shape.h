@@ -53,7 +53,7 @@ void SetKeys(const attest_problem& problem, const SdpaTensors& operands, const Q
 void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, Query first, int key,
                  Tile& tile);
 
-// log of the sum of exp(score): from the sum of 2^(score - m) and -m.
+// log of the sum of exp(score): from the sum of P and -m.
 float LogSumExp(float sum, float shift);
 
 // Memory on a page's boundary, zeroed so that its pages exist before anything is timed.

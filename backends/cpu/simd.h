@@ -42,30 +42,36 @@ inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 inline constexpr double kExp2RelativeError = 1.8e-7;
 inline constexpr double kCoarseExp2RelativeError = 3.2e-6;
 
-// 2^r on [0, 1).
-HWY_INLINE Vec Mantissa(Vec r) {
-  Vec p = hn::MulAdd(hn::Set(kTag, 1.867120620e-3f), r, hn::Set(kTag, 9.016990662e-3f));
-  p = hn::MulAdd(p, r, hn::Set(kTag, 5.579995364e-2f));
-  p = hn::MulAdd(p, r, hn::Set(kTag, 2.401644886e-1f));
-  p = hn::MulAdd(p, r, hn::Set(kTag, 6.931512952e-1f));
-  return hn::MulAdd(p, r, hn::Set(kTag, 1.0f));
+// P of a score at its row's shift. Were it 1, products of a small P with V would often be
+// subnormal, and sums of them stay so as long as further P are 0: each costs a hundred times a
+// normal one. Scores of 100 lost a tenth of the speed by that.
+inline constexpr float kUnit = 0x1p24f;
+
+// unit x 2^r on [0, 1).
+HWY_INLINE Vec Mantissa(Vec r, float unit) {
+  Vec p =
+      hn::MulAdd(hn::Set(kTag, unit * 1.867120620e-3f), r, hn::Set(kTag, unit * 9.016990662e-3f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, unit * 5.579995364e-2f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, unit * 2.401644886e-1f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, unit * 6.931512952e-1f));
+  return hn::MulAdd(p, r, hn::Set(kTag, unit));
 }
-HWY_INLINE Vec CoarseMantissa(Vec r) {
-  Vec p = hn::MulAdd(hn::Set(kTag, 1.34266824e-2f), r, hn::Set(kTag, 5.22424720e-2f));
-  p = hn::MulAdd(p, r, hn::Set(kTag, 2.41280204e-1f));
-  p = hn::MulAdd(p, r, hn::Set(kTag, 6.93044836e-1f));
-  return hn::MulAdd(p, r, hn::Set(kTag, 1.0f));
+HWY_INLINE Vec CoarseMantissa(Vec r, float unit) {
+  Vec p = hn::MulAdd(hn::Set(kTag, unit * 1.34266824e-2f), r, hn::Set(kTag, unit * 5.22424720e-2f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, unit * 2.41280204e-1f));
+  p = hn::MulAdd(p, r, hn::Set(kTag, unit * 6.93044836e-1f));
+  return hn::MulAdd(p, r, hn::Set(kTag, unit));
 }
 
-template <Vec (*kMantissa)(Vec)>
-HWY_INLINE Vec PowerOfTwo(Vec x) {
+template <Vec (*kMantissa)(Vec, float)>
+HWY_INLINE Vec PowerOfTwo(Vec x, float unit) {
 #if HWY_TARGET <= HWY_AVX3
   const Vec r{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
-  return Vec{_mm512_scalef_ps(kMantissa(r).raw, x.raw)};
+  return Vec{_mm512_scalef_ps(kMantissa(r, unit).raw, x.raw)};
 #else
   x = hn::Max(hn::Set(kTag, -127.0f), x);  // this order keeps a NaN on x86
   const Vec floor = hn::Floor(x);
-  const Vec p = kMantissa(hn::Sub(x, floor));
+  const Vec p = kMantissa(hn::Sub(x, floor), unit);
   // 2^floor, 0 for -127; as a factor, so that NaN stays.
   const hn::RebindToSigned<FloatTag> integers;
   const auto biased = hn::ConvertTo(integers, hn::Add(floor, hn::Set(kTag, 127.0f)));
@@ -73,12 +79,14 @@ HWY_INLINE Vec PowerOfTwo(Vec x) {
 #endif
 }
 
-HWY_INLINE Vec Exp2(Vec x) { return PowerOfTwo<Mantissa>(x); }
-HWY_INLINE Vec CoarseExp2(Vec x) { return PowerOfTwo<CoarseMantissa>(x); }
+HWY_INLINE Vec Exp2(Vec x) { return PowerOfTwo<Mantissa>(x, 1); }
 
-// -inf for an exponent whose power would be subnormal. Next to its row's largest such a P is
-// nothing (2^-106 of it), and it costs a hundred times a normal one, here and in the product with
-// V.
+// P of scores minus shifts, kUnit x 2^x.
+HWY_INLINE Vec Weight(Vec x) { return PowerOfTwo<Mantissa>(x, kUnit); }
+HWY_INLINE Vec CoarseWeight(Vec x) { return PowerOfTwo<CoarseMantissa>(x, kUnit); }
+
+// -inf for exponents of which 2^x would be subnormal. Next to its row's largest such a P is nothing
+// (2^-106 of it).
 HWY_INLINE Vec DropSmall(Vec x) {
   return hn::IfThenElse(hn::Lt(x, hn::Set(kTag, -126.0f)), hn::Set(kTag, kMinusInfinity), x);
 }

@@ -2,6 +2,7 @@
 #include "softmax_rows.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numbers>
 
 #include "attest/half.hpp"
@@ -30,7 +31,7 @@ bool IsSettled(const Tile& tile, int row) {
   return Sum(hn::Load(kTag, tile.sums + row * kLanes)) > 0;
 }
 
-// What a row has summed up so far, times 2^-rise.
+// What a row has summed up so far, times 2^-rise, a whole number: rounds nothing.
 void Lower(const Tile& tile, int row, int columns, float rise) {
   const float factor = hn::GetLane(Exp2(DropSmall(hn::Set(kTag, -rise))));
   Scale(tile.sums + row * kLanes, kLanes, factor);
@@ -97,7 +98,7 @@ void MoveShifts(const Tile& tile, int first_key, int count) {
     float* scores = tile.p + row * kPanelKeys + first_key;
     const Vec highest = LaneMax(scores, count);
     if (all_settled && hn::AllTrue(kTag, hn::Le(highest, hn::Set(kTag, kHighest)))) continue;
-    const float rise = Max(highest);
+    const float rise = std::ceil(Max(highest));
     const bool settled = all_settled || IsSettled(tile, row);
     if (rise == kMinusInfinity && !settled) *tile.state |= kUnsettled;
     if (rise == kMinusInfinity || (settled && rise <= kHighest)) continue;
@@ -123,7 +124,7 @@ void SoftmaxRows(const Tile& tile, int count) {
     float* scores = tile.p + row * kPanelKeys;
     Vec sum = hn::Load(kTag, tile.sums + row * kLanes);
     for (int j = 0; j < count; j += kLanes) {
-      const Vec p = Exp2(DropSmall(hn::Load(kTag, scores + j)));
+      const Vec p = Weight(DropSmall(hn::Load(kTag, scores + j)));
       hn::Store(p, kTag, scores + j);
       sum = hn::Add(sum, p);
     }

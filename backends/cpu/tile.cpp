@@ -41,7 +41,7 @@ HWY_INLINE void AddGroup(const Tile& tile, int first_key, Vec (&scores)[R][C]) {
   for (int j = 0; j < C; ++j)
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
-      const Vec e = Exp2(scores[i][j]);
+      const Vec e = Weight(scores[i][j]);
       hn::Store(e, kTag, p + i * kPanelKeys + j * kLanes);
       sums[i] = j == 0 ? e : hn::Add(sums[i], e);
     }

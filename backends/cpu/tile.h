@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The unit of work of cpu:flash: up to 6 query rows against one panel of up to 64 keys, online
-// softmax in f32. S (rows x 64) sits in registers, P = exp2(S - m) goes through a scratch that
-// stays in L1, O += P V in place. A row's shift m is no exact maximum: any m within 2^30 of the
-// largest score gives the same quotient, so m starts at 0 and moves only when a score leaves that
-// range (softmax_rows.h), without computing the scores again.
+// softmax in f32. S (rows x 64) sits in registers, P = kUnit x 2^(S - m) goes through a scratch
+// that stays in L1, O += P V in place. A row's shift m is no exact maximum: any m within 30 of
+// the largest score gives the same quotient, so m starts at 0 and moves only when a score leaves
+// that range (softmax_rows.h), without computing the scores again.
 #ifndef ATTEST_BACKENDS_CPU_TILE_H_
 #define ATTEST_BACKENDS_CPU_TILE_H_
 
@@ -51,12 +51,12 @@ struct Tile {
   float* p;        // scratch [kRows][kPanelKeys]
   // this panel
   int rows;
-  int key_count;     // keys to compute, >= 1; those from it on are hidden
-  bool few;          // keys are rows of whole vectors, up to kFewKeys
-  bool masked;       // begin and end matter
-  bool first;        // nothing is in `out` yet
-  bool last;         // divide by the sums
-  int* begin;        // visible keys of each row, relative to the panel, [rows]
+  int key_count;  // keys to compute, >= 1; those from it on are hidden
+  bool few;       // keys are rows of whole vectors, up to kFewKeys
+  bool masked;    // begin and end matter
+  bool first;     // nothing is in `out` yet
+  bool last;      // divide by the sums
+  int* begin;     // visible keys of each row, relative to the panel, [rows]
   int* end;
   const ScoreRules* rules;  // or nullptr
   const void** mask;        // of each row, at the panel's first key

@@ -65,7 +65,7 @@ typedef struct Task {
 
 // Scores of a tile by the cheapest step that is right; true where m was raised.
 INLINE bool Probabilities(const Tile* t, const __global float* panel, bool edge, int visible_keys,
-                          __global int* state, float rescale[LANES]) {
+                          __global int* state, float rescale[ROWS]) {
   if (*state == KEEPS_MAX) {
     bool safe;
     if (!edge)
@@ -102,7 +102,7 @@ INLINE void Finish(const __global SdpaShape* shape, const Task* task, const Scra
     }
     if (task->lse)
       task->lse[i * shape->lse.strides[2]] =
-          sum > 0.0f ? s->maxima[i] * LN_2 + log(sum) : -INFINITY;
+          sum > 0.0f ? s->maxima[i] * LN_2 + log(sum / UNIT) : -INFINITY;
   }
 }
 
@@ -182,7 +182,7 @@ INLINE void RunPanel(const __global SdpaShape* shape, const Task* task, const Sc
     t.keys = keys;
     t.softcap = shape->softcap;
 
-    float rescale[LANES], inverse[ROWS];
+    float rescale[ROWS], inverse[ROWS];
     const bool raised =
         Probabilities(&t, s->panel, edge, visible_keys, s->states + r / ROWS, rescale);
     const bool is_last = end <= first_key + PANEL;

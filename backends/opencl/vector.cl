@@ -41,36 +41,39 @@ INLINE void Write(float16 x, __global float* p) { *(__global Vector*)p = x; }
 #endif
 #endif
 
-// 2^r for 0 <= r < 1: minimax polynomial of degree 5.
-INLINE float16 Exp2OfFraction(float16 r) {
-  float16 p = fma(r, (float16)(0.0018775766948238015f), (float16)(0.008989340625703335f));
-  p = fma(p, r, (float16)(0.05582631751894951f));
-  p = fma(p, r, (float16)(0.24015361070632935f));
-  p = fma(p, r, (float16)(0.6931530833244324f));
-  return fma(p, r, (float16)(0.9999999403953552f));
+// unit x 2^r for 0 <= r < 1: minimax polynomial of degree 5.
+INLINE float16 ScaledFraction(float16 r, const float unit) {
+  float16 p = fma(r, (float16)(unit * 0.0018775766948238015f),
+                  (float16)(unit * 0.008989340625703335f));
+  p = fma(p, r, (float16)(unit * 0.05582631751894951f));
+  p = fma(p, r, (float16)(unit * 0.24015361070632935f));
+  p = fma(p, r, (float16)(unit * 0.6931530833244324f));
+  return fma(p, r, (float16)(unit * 0.9999999403953552f));
 }
 
-// 2^x, 0 below the least exponent: a product with a subnormal number takes a hundred times as long,
-// and scores as far as that below the maximum are common where softmax is nearly one-hot.
+// unit x 2^x, 0 below the least exponent; unit = 2^log2_unit. A product with a subnormal number
+// takes a hundred times as long, and scores as far as that below the maximum are common where
+// softmax is nearly one-hot.
 #define LEAST_EXPONENT -125.0f
-INLINE float16 Exp2(float16 x) {
+INLINE float16 ScaledExp2(float16 x, const float unit, const float log2_unit) {
 #ifdef HAS_AVX512
   typedef float V16 __attribute__((vector_size(64)));
   const V16 v = __builtin_astype(x, V16), zero = __builtin_astype((float16)(0.0f), V16);
   const V16 r = __builtin_ia32_reduceps512_mask(v, 9, zero, (ushort)-1, 4);
-  const V16 p = __builtin_astype(Exp2OfFraction(__builtin_astype(r, float16)), V16);
+  const V16 p = __builtin_astype(ScaledFraction(__builtin_astype(r, float16), unit), V16);
   const V16 least = __builtin_astype((float16)(LEAST_EXPONENT), V16);
   const ushort kept = __builtin_ia32_cmpps512_mask(v, least, 21, (ushort)-1, 4);  // or NaN
   return __builtin_astype(__builtin_ia32_scalefps512_mask(p, v, zero, kept, 4), float16);
 #else
   const int16 is_zero = x < (float16)(LEAST_EXPONENT);
-  const float16 clamped = clamp(x, LEAST_EXPONENT, 126.0f);
+  const float16 clamped = clamp(x, LEAST_EXPONENT, 126.0f - log2_unit);
   const float16 whole = floor(clamped);
-  const float16 p = Exp2OfFraction(clamped - whole);
+  const float16 p = ScaledFraction(clamped - whole, unit);
   const float16 scaled = as_float16(as_int16(p) + (convert_int16(whole) << 23));
   return select(scaled, (float16)(0.0f), is_zero);
 #endif
 }
+INLINE float16 Exp2(float16 x) { return ScaledExp2(x, 1.0f, 0.0f); }
 
 // Lane i: the sum of the lanes of x[i]. Halves, quarters, pairs and single lanes of two vectors are
 // added in turn, 15 additions in all; x is overwritten.

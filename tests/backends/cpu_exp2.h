@@ -6,11 +6,12 @@
 
 #include <cstdint>
 
-// out[i] = 2^in[i], the same to the accuracy of bf16, and with exponents of subnormal powers
-// dropped; count % 16 == 0.
+// out[i] = 2^in[i]; the same as P has it, to the accuracy of bf16, and with exponents of subnormal
+// powers dropped; count % 16 == 0.
 using Exp2Function = void (*)(const float* in, int64_t count, float* out);
 
 extern const Exp2Function kExp2V2, kExp2V3, kExp2V4;
+extern const Exp2Function kWeightV2, kWeightV3, kWeightV4;
 extern const Exp2Function kCoarseV2, kCoarseV3, kCoarseV4;
 extern const Exp2Function kDroppedV2, kDroppedV3, kDroppedV4;
 

@@ -21,13 +21,16 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 struct Level {
   const char* name;
   bool runs;
-  Exp2Function exp2, coarse, dropped;
+  Exp2Function exp2, weight, coarse, dropped;
 };
 
 std::vector<Level> Levels() {
-  return {{"x86-64-v2", __builtin_cpu_supports("x86-64-v2") != 0, kExp2V2, kCoarseV2, kDroppedV2},
-          {"x86-64-v3", __builtin_cpu_supports("x86-64-v3") != 0, kExp2V3, kCoarseV3, kDroppedV3},
-          {"x86-64-v4", __builtin_cpu_supports("x86-64-v4") != 0, kExp2V4, kCoarseV4, kDroppedV4}};
+  return {{"x86-64-v2", __builtin_cpu_supports("x86-64-v2") != 0, kExp2V2, kWeightV2, kCoarseV2,
+           kDroppedV2},
+          {"x86-64-v3", __builtin_cpu_supports("x86-64-v3") != 0, kExp2V3, kWeightV3, kCoarseV3,
+           kDroppedV3},
+          {"x86-64-v4", __builtin_cpu_supports("x86-64-v4") != 0, kExp2V4, kWeightV4, kCoarseV4,
+           kDroppedV4}};
 }
 
 class CpuExp2 : public testing::TestWithParam<Level> {
@@ -56,10 +59,12 @@ double WorstError(Exp2Function exp2, uint32_t from, uint32_t to, int64_t& count)
 }
 
 TEST_P(CpuExp2, IsWithinItsDeclaredError) {
-  int64_t count = 0;
-  EXPECT_LE(WorstError(GetParam().exp2, 0x80000000u, 0xc2fc0000u, count), kDeclared);  // to -126
-  EXPECT_LE(WorstError(GetParam().exp2, 0x00000000u, 0x42000000u, count), kDeclared);  // to 32
-  EXPECT_GT(count, 8'000'000);
+  for (const Exp2Function exp2 : {GetParam().exp2, GetParam().weight}) {
+    int64_t count = 0;
+    EXPECT_LE(WorstError(exp2, 0x80000000u, 0xc2fc0000u, count), kDeclared);  // to -126
+    EXPECT_LE(WorstError(exp2, 0x00000000u, 0x42000000u, count), kDeclared);  // to 32
+    EXPECT_GT(count, 8'000'000);
+  }
 }
 
 TEST_P(CpuExp2, CoarseIsWithinItsDeclaredErrorAndNotFine) {
@@ -87,6 +92,7 @@ void ExpectEnds(Exp2Function exp2) {
 
 TEST_P(CpuExp2, Ends) {
   ExpectEnds(GetParam().exp2);
+  ExpectEnds(GetParam().weight);
   ExpectEnds(GetParam().coarse);
   std::vector<float> in(16, 0.0f), out(16);
   in[1] = -kInfinity;
