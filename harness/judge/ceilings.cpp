@@ -10,8 +10,11 @@ namespace attest::judge {
 namespace {
 
 constexpr double kTimeoutSeconds = 60;
-constexpr uint64_t kFootprintBytes = uint64_t{512}
-                                     << 20;  // beyond every last-level cache but a few servers'
+constexpr double kTrialSeconds = 0.03;  // or as long as a round, where that is shorter
+
+protocol::Ceilings AskFor(const Settings& settings, uint64_t footprint_bytes) {
+  return {footprint_bytes, "", std::min(settings.min_time_seconds, kTrialSeconds)};
+}
 
 std::optional<report::Ceiling> CeilingFrom(const std::string& name, const protocol::Reply& reply,
                                            uint64_t footprint_bytes) {
@@ -44,7 +47,7 @@ std::optional<report::Ceiling> MeasureCpuCeiling(const Settings& settings, const
     WorkerProcess worker(settings.worker_path);
     if (worker.Ask(protocol::Load{"", threads, 0, ""}, kTimeoutSeconds).status != "ok")
       return std::nullopt;
-    return CeilingFrom(name, worker.Ask(protocol::Ceilings{footprint_bytes}, kTimeoutSeconds),
+    return CeilingFrom(name, worker.Ask(AskFor(settings, footprint_bytes), kTimeoutSeconds),
                        footprint_bytes);
   } catch (const WorkerLost&) {  // then fractions of the ceiling are absent
     return std::nullopt;
@@ -69,7 +72,7 @@ std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& fi
   counts.insert(counts.end(), settings.fewer_threads.begin(), settings.fewer_threads.end());
   for (const unsigned threads : counts)
     if (auto cpu = MeasureCpuCeiling(settings, CpuCeilingName(settings, threads), threads,
-                                     kFootprintBytes))
+                                     settings.ceiling_bytes))
       ceilings.push_back(*cpu);
   std::set<std::string> asked;
   for (Contender& contender : field.contenders) {
@@ -77,8 +80,9 @@ std::vector<report::Ceiling> MeasureCeilings(const Settings& settings, Field& fi
     if (contender.device_kind == "cpu" || !asked.insert(label).second) continue;
     try {
       contender.host->Load();
-      const protocol::Reply reply = contender.host->Ask(protocol::Ceilings{kFootprintBytes});
-      if (auto ceiling = CeilingFrom(label, reply, kFootprintBytes)) ceilings.push_back(*ceiling);
+      const protocol::Reply reply = contender.host->Ask(AskFor(settings, settings.ceiling_bytes));
+      if (auto ceiling = CeilingFrom(label, reply, settings.ceiling_bytes))
+        ceilings.push_back(*ceiling);
     } catch (const WorkerLost&) {
     }
   }

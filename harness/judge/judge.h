@@ -34,6 +34,8 @@ struct Settings {
   double min_time_seconds = 0.03;
   double timeout_seconds = 60;
   double max_cell_seconds = 4;
+  uint64_t ceiling_bytes = uint64_t{512} << 20;  // that are read for the ceilings beside the sweep:
+                                                 // beyond most last-level caches
   double oracle_budget = 4e9;  // multiply-adds a cell, those of the bounds included
   bool measure = true;         // false: verify only
   bool all_checks = false;     // masked NaN, independence and metamorphic relations, too

@@ -124,16 +124,17 @@ ReadMemory& HostCeilings::MemoryFor(uint32_t threads, uint64_t footprint_bytes) 
   return *memory_;
 }
 
-protocol::CeilingsReply HostCeilings::Measure(uint32_t threads, uint64_t footprint_bytes) {
+protocol::CeilingsReply HostCeilings::Measure(uint32_t threads, const protocol::Ceilings& request) {
   const Loop fma = BestFma(), dot = BestDot();
+  const double seconds = request.seconds > 0 ? request.seconds : kTrialSeconds;
   protocol::CeilingsReply reply;
   reply.threads = threads;
   reply.isa = fma.isa;
   if (dot.run != nullptr) reply.isa += std::string(", ") + dot.isa;
-  reply.f32_fma_flops = BestOf(kTrials, [&] { return LoopRate(threads, kTrialSeconds, fma); });
-  reply.bf16_dot_flops = BestOf(kTrials, [&] { return LoopRate(threads, kTrialSeconds, dot); });
-  ReadMemory& memory = MemoryFor(threads, footprint_bytes);
-  reply.read_bytes_per_second = BestOf(kReadTrials, [&] { return memory.ReadRate(kTrialSeconds); });
+  reply.f32_fma_flops = BestOf(kTrials, [&] { return LoopRate(threads, seconds, fma); });
+  reply.bf16_dot_flops = BestOf(kTrials, [&] { return LoopRate(threads, seconds, dot); });
+  ReadMemory& memory = MemoryFor(threads, request.footprint_bytes);
+  reply.read_bytes_per_second = BestOf(kReadTrials, [&] { return memory.ReadRate(seconds); });
   memory_.reset();
   return reply;
 }

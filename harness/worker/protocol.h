@@ -71,10 +71,10 @@ struct Release {
 };
 struct Ceilings {
   uint64_t footprint_bytes = 0;
-  // A key of CeilingsReply: one trial of that one alone, of the host, for about `seconds`; the
-  // others are then 0. "" = the best of many trials of all.
+  // A key of CeilingsReply: one trial of that one alone, of the host; the others are then 0. "" =
+  // the best of many trials of all.
   std::string figure;
-  double seconds = 0;
+  double seconds = 0;  // of a trial; 0 = 0.03, for all
 };
 struct Quit {};
 using Request = std::variant<Load, Attach, Detach, Prepare, Run, Measure, Release, Ceilings, Quit>;

@@ -159,7 +159,7 @@ protocol::Body Session::Answer(const protocol::Release& request) {
 
 protocol::Body Session::Answer(const protocol::Ceilings& request) {
   if (!plugin_ || plugin_->ceiling() == nullptr)
-    return request.figure.empty() ? host_ceilings_.Measure(threads_, request.footprint_bytes)
+    return request.figure.empty() ? host_ceilings_.Measure(threads_, request)
                                   : host_ceilings_.Sample(threads_, request);
   attest_ceiling_values values{};
   values.size = sizeof values;

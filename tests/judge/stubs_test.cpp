@@ -28,6 +28,7 @@ Settings SettingsFor(const std::vector<std::string>& folders) {
                                {}, 3);
   settings.rounds = 4;
   settings.min_time_seconds = 0.001;
+  settings.ceiling_bytes = 1 << 20;
   settings.timeout_seconds = 2;
   return settings;
 }
