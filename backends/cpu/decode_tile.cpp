@@ -16,12 +16,15 @@ namespace attest::cpu {
 namespace {
 
 // What is asked for ahead of the element in use, in elements; 0: nothing.
-using Ahead = PrefetchDistances;
+struct Ahead {
+  int64_t near = 0, far = 0;
+  bool twice = false;  // ask for the near one again
+};
 
 // Whether memory is the limit, not the arithmetic: then rows of K and V are read from end to end,
 // by tiles that keep less in registers. Measured on an EPYC (Zen 5) with 4 rows of queries: f32 is
-// 15 % faster so from memory and 6 % from the L3, bf16 16 % slower. V in two passes of 4 rows is 6
-// to 8 % faster on a Xeon (Emerald Rapids).
+// 15 % faster so from memory and 6 % from the L3, bf16 16 % slower. On a Xeon (Emerald Rapids) 4
+// keys at once are up to 3 % faster, and V in two passes of 4 rows 6 to 8 %.
 template <int R, typename Io>
 constexpr bool kMemoryLimits = R == 1 || sizeof(Io) == sizeof(float);
 
@@ -29,16 +32,19 @@ constexpr bool kMemoryLimits = R == 1 || sizeof(Io) == sizeof(float);
 template <int R, typename Io>
 Ahead AheadOf(int64_t stride, int columns, bool wanted) {
   if (!wanted) return {};
-  const Ahead rows = StreamPrefetchRows(columns * static_cast<int64_t>(sizeof(Io)));
-  const int64_t far = rows.far == 0 && kMemoryLimits<R, Io> ? rows.near : rows.far;
-  return {rows.near * stride, far * stride};
+  const auto rows = StreamPrefetchRows(columns * static_cast<int64_t>(sizeof(Io)));
+  return {rows.near * stride, rows.far * stride, rows.far == 0 && kMemoryLimits<R, Io>};
 }
 
+// Of vector `v` of a row.
 template <typename Io>
-HWY_INLINE void Prefetch(const Io* from, Ahead ahead) {
+HWY_INLINE void Prefetch(const Io* row, int v, Ahead ahead) {
+  constexpr int kStep = kFarStepBytes / (kLanes * sizeof(Io));
   if (ahead.near == 0) return;
+  const Io* from = row + v * kLanes;
   __builtin_prefetch(from + ahead.near, 0, 3);
-  if (ahead.far != 0) __builtin_prefetch(from + ahead.far, 0, 2);
+  if (ahead.twice) __builtin_prefetch(from + ahead.near, 0, 3);
+  if (v % kStep == 0 && ahead.far != 0) __builtin_prefetch(from + ahead.far, 0, 2);
 }
 
 // The first `count` lanes of a vector of any element type; all of them where the CPU cannot leave
@@ -78,10 +84,10 @@ HWY_INLINE void SumEach(const Vec (&sums)[kSums], float* out) {
 #endif
 }
 
-template <int R, int kKeys, typename Io>
+// kStep: keys of which a vector is used in turn.
+template <int R, int kKeys, int kStep, typename Io>
 HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahead ahead,
                           Vec (&sums)[kSums]) {
-  constexpr int kStep = kMemoryLimits<R, Io> ? 1 : kKeys;  // keys of which a vector is used in turn
   const int vectors = (tile.depth + kLanes - 1) / kLanes;
 #pragma GCC unroll 16
   for (int i = 0; i < kSums; ++i) sums[i] = hn::Zero(kTag);
@@ -93,7 +99,7 @@ HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahea
       for (int i = 0; i < R; ++i) q[i] = hn::LoadU(kTag, tile.q + i * tile.q_stride + v * kLanes);
 #pragma GCC unroll 16
       for (int key = first; key < first + kStep; ++key) {
-        Prefetch(rows[key] + v * kLanes, ahead);
+        Prefetch(rows[key], v, ahead);
         const Vec k = Load(rows[key] + v * kLanes, tile.depth - v * kLanes);
 #pragma GCC unroll 4
         for (int i = 0; i < R; ++i)
@@ -111,7 +117,10 @@ void Scores(const Tile& tile, const Io* keys, int64_t stride, bool wanted) {
     for (int key = 0; key < kKeys; ++key)
       rows[key] = keys + std::min(first + key, tile.key_count - 1) * stride;
     Vec sums[kSums];
-    ScoreKeys<R, kKeys>(tile, rows, ahead, sums);
+    if (kMemoryLimits<R, Io> && (R == 1 || StreamInOrder()))
+      ScoreKeys<R, kKeys, 1>(tile, rows, ahead, sums);
+    else
+      ScoreKeys<R, kKeys, kKeys>(tile, rows, ahead, sums);
     HWY_ALIGN float scores[kSums];  // those beyond the last key are hidden later
     SumEach(sums, scores);
     for (int i = 0; i < R; ++i)
@@ -138,7 +147,7 @@ HWY_INLINE void Output(const Tile& tile, int first, const Io* values, int64_t st
     for (int i = 0; i < R; ++i) weights[i] = hn::Set(kTag, p[i * kPanelKeys + key]);
 #pragma GCC unroll 8
     for (int j = 0; j < C; ++j) {
-      Prefetch(row + j * kLanes, ahead);
+      Prefetch(row, j, ahead);
       const Vec v = Load(row + j * kLanes, tile.value_size - column - j * kLanes);
 #pragma GCC unroll 4
       for (int i = 0; i < R; ++i) sums[i][j] = hn::MulAdd(weights[i], v, sums[i][j]);

@@ -11,9 +11,10 @@
 // WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN).
 // What counted: asking for rows ahead as the CPU wants it (attest/prefetch.hpp), reading K and V in
 // the order of memory; for 4 stacked rows also the lanes of 16 sums added together (4 to 7 %).
-// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), and K_NEAR_ROWS,
-// K_FAR_ROWS, V_NEAR_ROWS, V_FAR_ROWS (what is asked for ahead, 0: nothing), V_IN_ORDER (1: rows of V
-// from end to end, at the price of a second pass over them in L1) are given at build.
+// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), and
+// K_NEAR_ROWS, K_FAR_ROWS, V_NEAR_ROWS, V_FAR_ROWS (what is asked for ahead, 0: nothing), FAR_STEP
+// (floats, of which the far one asks for a line) and V_IN_ORDER (1: rows of V from end to end, at
+// the price of a second pass over them in L1) are given at build.
 
 #define BLOCK 32  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
@@ -32,9 +33,11 @@ typedef struct Stack {
   int rows;
 } Stack;
 
-INLINE void PrefetchRows(const __global float* p, long stride, const int near, const int far) {
-  if (near) PREFETCH(p + near * stride, 3);
-  if (far) PREFETCH(p + far * stride, 2);
+// Of the vector at column c of a row.
+INLINE void PrefetchRows(const __global float* row, int c, long stride, const int near,
+                         const int far) {
+  if (near) PREFETCH(row + c + near * stride, 3);
+  if (far && c % FAR_STEP == 0) PREFETCH(row + c + far * stride, 2);
 }
 
 // scores[row][key] of up to BLOCK keys, in units of log2.
@@ -50,7 +53,7 @@ INLINE void Dots(const __global float* q, const __global float* k, long stride, 
     UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
 #pragma unroll 2
       for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES) {
-        PrefetchRows(row[i] + c, stride, K_NEAR_ROWS, K_FAR_ROWS);
+        PrefetchRows(row[i], c, stride, K_NEAR_ROWS, K_FAR_ROWS);
         const float16 values = Read(row[i] + c);
         UNROLL for (int g = 0; g < STACK; ++g)
           sum[i][g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[i][g]);
@@ -79,9 +82,9 @@ INLINE void AddValues(const float* scores, const __global float* v, long stride,
 #pragma unroll 1
   for (int key = 0; key < keys; ++key) {
     UNROLL for (int j = 0; j < vectors; ++j) {
-      const __global float* row = v + key * stride + j * LANES;
-      if (first) PrefetchRows(row, stride, V_NEAR_ROWS, V_FAR_ROWS);
-      const float16 values = Read(row);
+      const __global float* row = v + key * stride;
+      if (first) PrefetchRows(row, j * LANES, stride, V_NEAR_ROWS, V_FAR_ROWS);
+      const float16 values = Read(row + j * LANES);
       UNROLL for (int g = 0; g < VALUE_ROWS; ++g)
         sum[g][j] = fma((float16)(scores[g * BLOCK + key]), values, sum[g][j]);
     }

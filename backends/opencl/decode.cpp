@@ -97,6 +97,7 @@ std::string StreamOptions(const attest_problem& problem) {
   const PrefetchDistances v = StreamPrefetchRows(row_bytes(problem.v_head_size));
   return Define("K_NEAR_ROWS", k.near) + Define("K_FAR_ROWS", k.far) +
          Define("V_NEAR_ROWS", v.near) + Define("V_FAR_ROWS", v.far) +
+         Define("FAR_STEP", kFarStepBytes / static_cast<int64_t>(sizeof(float))) +
          Define("V_IN_ORDER", StreamInOrder() ? 1 : 0);
 }
 
