@@ -98,10 +98,11 @@ void MoveShifts(const Tile& tile, int first_key, int count) {
     float* scores = tile.p + row * kPanelKeys + first_key;
     const Vec highest = LaneMax(scores, count);
     if (all_settled && hn::AllTrue(kTag, hn::Le(highest, hn::Set(kTag, kHighest)))) continue;
-    const float rise = std::ceil(Max(highest));
+    const float most = Max(highest);
     const bool settled = all_settled || IsSettled(tile, row);
-    if (rise == kMinusInfinity && !settled) *tile.state |= kUnsettled;
-    if (rise == kMinusInfinity || (settled && rise <= kHighest)) continue;
+    if (most == kMinusInfinity && !settled) *tile.state |= kUnsettled;
+    if (most == kMinusInfinity || (settled && most <= kHighest)) continue;
+    const float rise = std::ceil(most) - kLowestStart;
     const Vec by = hn::Set(kTag, rise);
     for (int j = 0; j < count; j += kLanes)
       hn::Store(hn::Sub(hn::Load(kTag, scores + j), by), kTag, scores + j);

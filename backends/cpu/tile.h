@@ -2,9 +2,9 @@
 //
 // The unit of work of cpu:flash: up to 6 query rows against one panel of up to 64 keys, online
 // softmax in f32. S (rows x 64) sits in registers, P = kUnit x 2^(S - m) goes through a scratch
-// that stays in L1, O += P V in place. A row's shift m is no exact maximum: any m within 30 of
-// the largest score gives the same quotient, so m starts at 0 and moves only when a score leaves
-// that range (softmax_rows.h), without computing the scores again.
+// that stays in L1, O += P V in place. A row's shift m is no exact maximum: any m from 30 below to
+// 20 above the largest score gives the same quotient, so m starts at 0 and moves only when a score
+// leaves that range (softmax_rows.h), without computing the scores again.
 #ifndef ATTEST_BACKENDS_CPU_TILE_H_
 #define ATTEST_BACKENDS_CPU_TILE_H_
 
