@@ -94,6 +94,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
   policy.shrink_seconds = settings.shrink_seconds;
   policy.oracle_budget = settings.oracle_budget;
   policy.cache = options.cache;
+  policy.warm_up_calls = settings.cold_cache ? 0 : 1;  // harness/worker/measure.cpp
   policy.isa = options.isa;
   policy.tune = options.tune;
   policy.shard = options.shard;

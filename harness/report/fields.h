@@ -86,8 +86,9 @@ constexpr auto FieldsOf(const Policy*) {
       Optional("data", &Policy::data), Optional("timeout_seconds", &Policy::timeout_seconds),
       Optional("max_cell_seconds", &Policy::max_cell_seconds),
       Optional("oracle_budget", &Policy::oracle_budget), Optional("cache", &Policy::cache),
-      Optional("isa", &Policy::isa), Optional("tune", &Policy::tune),
-      Optional("shard", &Policy::shard), Optional("shrink_seconds", &Policy::shrink_seconds),
+      Optional("warm_up_calls", &Policy::warm_up_calls), Optional("isa", &Policy::isa),
+      Optional("tune", &Policy::tune), Optional("shard", &Policy::shard),
+      Optional("shrink_seconds", &Policy::shrink_seconds),
       Optional("verify_only", &Policy::verify_only), Optional("checks", &Policy::checks),
       Optional("compare_rules", &Policy::compare_rules));
 }

@@ -89,6 +89,7 @@ struct Policy {
   double max_cell_seconds = 4;
   double oracle_budget = 2e9;  // multiply-adds a cell
   std::string cache = "warm";  // or "cold"
+  int warm_up_calls = 0;       // untimed, before each warm round of several calls
   std::string isa;             // forced level; empty = the best
   std::string tune;            // --tune; empty = not given
   std::string shard;           // "2/8"; empty = all

@@ -206,6 +206,8 @@ class Refused(Case):
         self.refuse(lambda part: part["machine"].update(slug="other-9c"), ["machine", "other-9c"])
         self.refuse(lambda part: part["policy"].update(threads=7), ["--threads: 2, then 7"])
         self.refuse(lambda part: part["policy"].update(cache="cold"), ["--cache"])
+        self.refuse(lambda part: part["policy"].pop("warm_up_calls"),  # as in older reports
+                    ["untimed calls before a warm round: 1, then 0"])
         self.refuse(lambda part: part["backends"][0].update(library_version="9"), ["Eigen 9"])
         def bf16(part):
             part["cells"][0]["problem"]["dtype"] = "bf16"

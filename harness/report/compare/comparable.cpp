@@ -56,6 +56,7 @@ void ComparePolicies(const Policy& before, const Policy& after, Lines& lines) {
   lines.Compare("--rounds", before.rounds, after.rounds);
   lines.Compare("--min-time", before.min_time_seconds, after.min_time_seconds);
   lines.Compare("--cache", before.cache, after.cache);
+  lines.Compare("untimed calls before a warm round", before.warm_up_calls, after.warm_up_calls);
   lines.Compare("--isa", before.isa, after.isa);
   lines.Compare("--tune", before.tune, after.tune);
   lines.Compare("--data", before.data, after.data);
