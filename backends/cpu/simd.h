@@ -91,9 +91,6 @@ HWY_INLINE Vec DropSmall(Vec x) {
   return hn::IfThenElse(hn::Lt(x, hn::Set(kTag, -126.0f)), hn::Set(kTag, kMinusInfinity), x);
 }
 
-// 2^x of one number, the same bits as a lane of Exp2.
-inline float Exp2(float x) { return hn::GetLane(Exp2(hn::Set(kTag, x))); }
-
 inline float Sum(Vec v) { return hn::GetLane(hn::SumOfLanes(kTag, v)); }
 inline float Max(Vec v) { return hn::GetLane(hn::MaxOfLanes(kTag, v)); }
 

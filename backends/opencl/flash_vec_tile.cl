@@ -8,7 +8,6 @@
 #define PANEL (LANES * KEY_VECTORS)
 // P of a score at its row's m. Were it 1, products of a small P with V would often be subnormal,
 // and sums of them stay so while further P are 0.
-#define LOG2_UNIT 24.0f
 #define UNIT 0x1p24f
 #define LEAST_SUM 0x1p-60f  // what is below counts as nothing next to UNIT
 #define SAFE_SUM 0x1p60f    // far from overflow
@@ -115,7 +114,7 @@ INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vect
   }
   UNROLL for (int j = 0; j < vectors; ++j) {
     UNROLL for (int i = 0; i < ROWS; ++i) {
-      const float16 p = ScaledExp2(s[i][j], UNIT, LOG2_UNIT);
+      const float16 p = ScaledExp2(s[i][j], UNIT);
       Write(p, t->p + i * PANEL + j * LANES);
       sum[i] = j == 0 ? p : sum[i] + p;
     }

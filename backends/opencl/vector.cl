@@ -51,11 +51,12 @@ INLINE float16 ScaledFraction(float16 r, const float unit) {
   return fma(p, r, (float16)(unit * 0.9999999403953552f));
 }
 
-// unit x 2^x, 0 below the least exponent; unit = 2^log2_unit. A product with a subnormal number
+// unit x 2^x, 0 below the least exponent, for a unit of 1 to 2^24. A product with a subnormal number
 // takes a hundred times as long, and scores as far as that below the maximum are common where
 // softmax is nearly one-hot.
 #define LEAST_EXPONENT -125.0f
-INLINE float16 ScaledExp2(float16 x, const float unit, const float log2_unit) {
+#define MOST_EXPONENT 100.0f  // of the portable path, far beyond what anything keeps
+INLINE float16 ScaledExp2(float16 x, const float unit) {
 #ifdef HAS_AVX512
   typedef float V16 __attribute__((vector_size(64)));
   const V16 v = __builtin_astype(x, V16), zero = __builtin_astype((float16)(0.0f), V16);
@@ -66,14 +67,14 @@ INLINE float16 ScaledExp2(float16 x, const float unit, const float log2_unit) {
   return __builtin_astype(__builtin_ia32_scalefps512_mask(p, v, zero, kept, 4), float16);
 #else
   const int16 is_zero = x < (float16)(LEAST_EXPONENT);
-  const float16 clamped = clamp(x, LEAST_EXPONENT, 126.0f - log2_unit);
+  const float16 clamped = clamp(x, LEAST_EXPONENT, MOST_EXPONENT);
   const float16 whole = floor(clamped);
   const float16 p = ScaledFraction(clamped - whole, unit);
   const float16 scaled = as_float16(as_int16(p) + (convert_int16(whole) << 23));
   return select(scaled, (float16)(0.0f), is_zero);
 #endif
 }
-INLINE float16 Exp2(float16 x) { return ScaledExp2(x, 1.0f, 0.0f); }
+INLINE float16 Exp2(float16 x) { return ScaledExp2(x, 1.0f); }
 
 // Lane i: the sum of the lanes of x[i]. Halves, quarters, pairs and single lanes of two vectors are
 // added in turn, 15 additions in all; x is overwritten.
