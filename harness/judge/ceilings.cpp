@@ -10,10 +10,12 @@ namespace attest::judge {
 namespace {
 
 constexpr double kTimeoutSeconds = 60;
-constexpr double kTrialSeconds = 0.03;  // or as long as a round, where that is shorter
 
+// All of them, in trials no longer than a round.
 protocol::Ceilings AskFor(const Settings& settings, uint64_t footprint_bytes) {
-  return {footprint_bytes, "", std::min(settings.min_time_seconds, kTrialSeconds)};
+  protocol::Ceilings request{footprint_bytes};
+  request.seconds = std::min(request.seconds, settings.min_time_seconds);
+  return request;
 }
 
 std::optional<report::Ceiling> CeilingFrom(const std::string& name, const protocol::Reply& reply,

@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kTrials = 6;
 constexpr int kReadTrials = 16;  // the first ones bring the data into the caches
-constexpr double kTrialSeconds = 0.03;
 constexpr uint64_t kMostBytes = 512ull << 20;
 
 // Work per second of `threads` threads that each do `work(thread)` over and over for `seconds`.
@@ -126,7 +125,7 @@ ReadMemory& HostCeilings::MemoryFor(uint32_t threads, uint64_t footprint_bytes) 
 
 protocol::CeilingsReply HostCeilings::Measure(uint32_t threads, const protocol::Ceilings& request) {
   const Loop fma = BestFma(), dot = BestDot();
-  const double seconds = request.seconds > 0 ? request.seconds : kTrialSeconds;
+  const double seconds = request.seconds;
   protocol::CeilingsReply reply;
   reply.threads = threads;
   reply.isa = fma.isa;

@@ -22,7 +22,7 @@ class HostCeilings {
   HostCeilings();
   ~HostCeilings();
 
-  // All, each the best of 6 to 16 trials of about request.seconds (0 = 0.03) and at least one pass
+  // All, each the best of 6 to 16 trials of about request.seconds and at least one pass
   // over the memory: about a second.
   protocol::CeilingsReply Measure(uint32_t threads, const protocol::Ceilings& request);
 

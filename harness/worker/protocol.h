@@ -74,7 +74,7 @@ struct Ceilings {
   // A key of CeilingsReply: one trial of that one alone, of the host; the others are then 0. "" =
   // the best of many trials of all.
   std::string figure;
-  double seconds = 0;  // of a trial; 0 = 0.03, for all
+  double seconds = 0.03;  // of a trial
 };
 struct Quit {};
 using Request = std::variant<Load, Attach, Detach, Prepare, Run, Measure, Release, Ceilings, Quit>;
