@@ -56,10 +56,10 @@ void SetKeys(const attest_problem& problem, const SdpaTensors& operands, const Q
       AddressOf(mask, bytes, query.b, query.h, query.i) + bytes * key * mask.strides[3];
 }
 
-void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, Query query, int key,
-                 Tile& tile) {
-  for (int row = 0; row < tile.rows; ++row, ++query.i)
-    SetKeys(problem, operands, query, row, key, tile);
+void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, const Query& first,
+                 int key, Tile& tile) {
+  for (int row = 0; row < tile.rows; ++row)
+    SetKeys(problem, operands, {first.b, first.h, first.i + row}, row, key, tile);
 }
 
 float LogSumExp(float sum, float shift) {

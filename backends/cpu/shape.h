@@ -50,8 +50,8 @@ void SetKeys(const attest_problem& problem, const SdpaTensors& operands, const Q
              int row, int key, Tile& tile);
 
 // The same for all rows of a tile, which are neighbours; `first` is the first one.
-void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, Query first, int key,
-                 Tile& tile);
+void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, const Query& first,
+                 int key, Tile& tile);
 
 // log of the sum of exp(score): from the sum of P and -m.
 float LogSumExp(float sum, float shift);

@@ -47,6 +47,23 @@ TEST(ThreadPool, ThreadsWorkAtTheSameTime) {
   EXPECT_LT(std::chrono::steady_clock::now(), deadline);
 }
 
+TEST(ThreadPool, TakesTheTasksOfAThreadThatIsBusy) {
+  constexpr int64_t kTasks = 9;
+  ThreadPool pool(2);
+  std::atomic<int64_t> others = 0;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  pool.Run(kTasks, [&](int64_t task, unsigned) {
+    if (task != 0) {
+      ++others;
+      return;
+    }
+    while (others < kTasks - 1 && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+  });
+  EXPECT_LT(std::chrono::steady_clock::now(), deadline);
+  EXPECT_EQ(others, kTasks - 1);
+}
+
 TEST(ThreadPool, WakesThreadsThatFellAsleep) {
   ThreadPool pool(4);
   for (int round = 0; round < 5; ++round) {
