@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "attest/abi.h"
-#include "attest/flash.hpp"
+#include "attest/flash_tasks.hpp"
 #include "schedule.h"
 
 namespace attest::onednn {

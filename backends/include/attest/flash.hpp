@@ -23,6 +23,7 @@
 #include "attest/aligned_buffer.hpp"
 #include "attest/backend.hpp"
 #include "attest/convert_row.hpp"
+#include "attest/flash_tasks.hpp"
 #include "attest/score_row.hpp"
 #include "attest/sdpa.hpp"
 #include "attest/softmax_row.hpp"
@@ -30,84 +31,21 @@
 
 namespace attest::flash {
 
-// S is computed in blocks of rows x keys. A task is a number of such blocks, one below the other,
-// that use a step of keys together, so that what the library does to K and V before it multiplies
-// is done once for all of them. A block consists of parts: those that need the same keys of a step
-// are multiplied together, others with less keys by themselves, as on the diagonal of a causal
-// mask.
-struct BlockSizes {
-  int64_t rows;  // of the stacked query rows of a kv head
-  int64_t keys;
-  int64_t blocks_per_task = 1;
-  int64_t part_rows = std::numeric_limits<int32_t>::max();  // BlockSizesFor: at most the rows
-
-  int64_t parts_per_block() const { return (rows + part_rows - 1) / part_rows; }
-  int64_t task_rows() const { return rows * blocks_per_task; }
-};
-
-// Query heads that read one kv head, and their rows together.
-inline int64_t GroupOf(const attest_problem& problem) {
-  return problem.q_num_heads / problem.kv_num_heads;
-}
-inline int64_t StackedRows(const attest_problem& problem) {
-  return GroupOf(problem) * problem.q_sequence_length;
-}
-
-// At most `most` of each; smaller tasks where there would be too few to keep the threads busy, down
-// to 32 rows.
-inline BlockSizes BlockSizesFor(const attest_problem& problem, unsigned threads, BlockSizes most) {
-  const int64_t stacked = StackedRows(problem);
-  const int64_t heads = problem.batch_size * problem.kv_num_heads;
-  const int64_t wanted = (4 * threads + heads - 1) / heads;  // tasks of a head, to be in balance
-  const int64_t tasks = std::max((stacked + most.task_rows() - 1) / most.task_rows(),
-                                 std::min(wanted, (stacked + 31) / 32));
-  const int64_t task_rows = (stacked + tasks - 1) / tasks;
-  const int64_t blocks = (task_rows + most.rows - 1) / most.rows;
-  const int64_t rows = std::min(stacked, ((task_rows + blocks - 1) / blocks + 3) / 4 * 4);
-  return {rows, std::min(most.keys, problem.kv_sequence_length), blocks,
-          std::min(rows, most.part_rows)};
-}
-
-// Rows [first, first + count) of the stacked rows (head in group * Lq + i) of one kv head.
-struct Task {
-  int64_t b;
-  int64_t kv_head;
-  int64_t first;
-  int64_t count;
-  KeySpan keys;  // what its rows see together, before lengths per batch entry
-};
-
-inline KeySpan Together(KeySpan x, KeySpan y) {
-  if (x.begin == x.end) return y;
-  if (y.begin == y.end) return x;
-  return {std::min(x.begin, y.begin), std::max(x.end, y.end)};
-}
-
-// All tasks, the longest first, so that the last ones to finish are short.
-inline std::vector<Task> MakeTasks(const attest_problem& problem, BlockSizes block) {
-  std::vector<Task> tasks;
-  const int64_t rows = block.task_rows();
-  for (int64_t first = 0; first < StackedRows(problem); first += rows) {
-    Task task{0, 0, first, std::min(rows, StackedRows(problem) - first), {0, 0}};
-    for (int64_t row = first; row < first + task.count; ++row)
-      task.keys = Together(task.keys, VisibleKeys(problem, problem.kv_sequence_length,
-                                                  row % problem.q_sequence_length));
-    for (task.b = 0; task.b < problem.batch_size; ++task.b)
-      for (task.kv_head = 0; task.kv_head < problem.kv_num_heads; ++task.kv_head)
-        tasks.push_back(task);
-  }
-  std::stable_sort(tasks.begin(), tasks.end(), [](const Task& x, const Task& y) {
-    return x.keys.end - x.keys.begin > y.keys.end - y.keys.begin;
-  });
-  return tasks;
-}
-
 // One part of a block, or several of them side by side.
+template <typename Operand>
 struct Part {
   int64_t first;  // row of the task
   int64_t count;
-  KeySpan keys;  // what its rows see together
-  bool started;  // O holds something
+  KeySpan keys;      // what its rows see together
+  bool started;      // O holds something
+  const Operand* q;  // [count, head_size]
+};
+
+// Scores of one row.
+struct ScoreRow {
+  float* first;        // of all keys of the step
+  int64_t begin, end;  // which of them the row sees
+  float max;           // of these
 };
 
 // The scratch of one thread. Operand is the type in which the library takes Q and P: f32, or the io
@@ -132,7 +70,7 @@ struct Scratch {
     const int64_t rows = block.task_rows();
     return sizeof(Operand) * (rows * problem.head_size + (kNarrow ? scores : 0)) +
            sizeof(float) * (scores + rows * (problem.v_head_size + 2)) + sizeof(KeySpan) * rows +
-           sizeof(Part) * block.blocks_per_task * block.parts_per_block();
+           sizeof(Part<Operand>) * block.blocks_per_task * block.parts_per_block();
   }
 
   // P of the block, as the second product takes it.
@@ -150,7 +88,7 @@ struct Scratch {
   AlignedBuffer<float> max;         // [task rows] of the scores so far, as Scoring leaves them
   AlignedBuffer<float> sum;         // [task rows] of exp so far
   std::vector<KeySpan> visible;     // [task rows]
-  std::vector<Part> parts;          // of the task
+  std::vector<Part<Operand>> parts;  // of the task
 };
 
 // The plan. Products is what the library does, one object per thread:
@@ -184,6 +122,7 @@ class FlashPlan final : public Plan {
 
   void Bind(Tensors tensors) override {
     bound_ = BindSdpa(problem_, tensors);
+    dense_q_ = IsDense(bound_.q);
     for (Products& products : products_) products.Bind(bound_.k, bound_.v);
   }
 
@@ -202,6 +141,7 @@ class FlashPlan final : public Plan {
   PlanInfo Info() override { return info_; }
 
  private:
+  using TaskPart = Part<Operand>;
   static constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
   int64_t HeadOf(const Task& task, int64_t row) const {
@@ -224,7 +164,7 @@ class FlashPlan final : public Plan {
   }
 
   // Keys of [first, first + count) to multiply a part by.
-  static int64_t NeededKeys(const Part& part, int64_t first, int64_t count,
+  static int64_t NeededKeys(const TaskPart& part, int64_t first, int64_t count,
                             const Products& products) {
     const int64_t end = std::min(part.keys.end, first + count);
     return std::max(part.keys.begin, first) < end ? products.StepKeys(first, end) : 0;
@@ -236,11 +176,11 @@ class FlashPlan final : public Plan {
                       Products& products, Scratch<Operand>& scratch) const {
     const size_t per_block = block_.parts_per_block();
     const size_t end = std::min(scratch.parts.size(), (index / per_block + 1) * per_block);
-    Part together = scratch.parts[index];
+    TaskPart together = scratch.parts[index];
     const int64_t needed = NeededKeys(together, first, count, products);
     size_t next = index + 1;
     for (; next < end; ++next) {
-      const Part& part = scratch.parts[next];
+      const TaskPart& part = scratch.parts[next];
       if (part.started != together.started || NeededKeys(part, first, count, products) != needed)
         break;
       together.count += part.count;
@@ -251,13 +191,22 @@ class FlashPlan final : public Plan {
     return next;
   }
 
-  // Rows that lie in one block against keys [first, first + count).
-  void Step(const Task& task, const Part& part, int64_t first, int64_t count, Products& products,
-            Scratch<Operand>& scratch) const {
-    products.Scores(part.count, count, scratch.q.data() + part.first * problem_.head_size,
-                    scratch.s.data());
-    for (int64_t row = 0; row < part.count; ++row)
-      UpdateRow(task, part.first + row, first, count, row * count, scratch);
+  // Rows that lie in one block against keys [first, first + count). The next row's maximum is looked
+  // for before a row's exponentials are computed, so that nothing waits for it.
+  void Step(const Task& task, const TaskPart& part, int64_t first, int64_t count,
+            Products& products, Scratch<Operand>& scratch) const {
+    products.Scores(part.count, count, part.q, scratch.s.data());
+    const auto scores_of = [&](int64_t row) {
+      return Score(task, part.first + row, first, count, scratch.s.data() + row * count, scratch);
+    };
+    ScoreRow scores = scores_of(0);
+    for (int64_t row = 0; row < part.count; ++row) {
+      const ScoreRow next = row + 1 < part.count ? scores_of(row + 1) : scores;
+      Weigh(part.first + row, count, scores, scratch);
+      if constexpr (Scratch<Operand>::kNarrow)
+        NarrowRow(scores.first, 1.0f, count, scratch.narrow_p.data() + row * count, 1);
+      scores = next;
+    }
     products.Accumulate(part.count, count, scratch.p(),
                         scratch.o.data() + part.first * problem_.v_head_size, !part.started);
   }
@@ -279,42 +228,65 @@ class FlashPlan final : public Plan {
     return all;
   }
 
-  Part StartPart(const Task& task, int64_t first, int64_t count, Scratch<Operand>& scratch) const {
+  TaskPart StartPart(const Task& task, int64_t first, int64_t count,
+                     Scratch<Operand>& scratch) const {
     const int64_t kv_length = KvLength(problem_, &bound_.lengths, task.b);
-    Part part{first, count, {0, 0}, false};
+    int64_t begin = problem_.kv_sequence_length, end = 0;
     for (int64_t row = first; row < first + count; ++row) {
-      const int64_t i = QueryOf(task, row);
-      CopyRow(RowOf<Io>(bound_.q, task.b, HeadOf(task, row), i), bound_.q.strides[3],
-              problem_.head_size, scratch.q.data() + row * problem_.head_size);
-      scratch.visible[row] = VisibleKeys(problem_, kv_length, i);
-      part.keys = Together(part.keys, scratch.visible[row]);
+      const KeySpan keys = VisibleKeys(problem_, kv_length, QueryOf(task, row));
+      scratch.visible[row] = keys;
+      if (keys.begin == keys.end) continue;
+      begin = std::min(begin, keys.begin);
+      end = std::max(end, keys.end);
     }
-    return part;
+    return {first, count, {std::min(begin, end), end}, false, Queries(task, first, count, scratch)};
   }
 
-  // Products of one row with keys [first, first + count), at that offset in S, become P; max, sum
-  // and O follow.
-  void UpdateRow(const Task& task, int64_t row, int64_t first, int64_t count, int64_t offset,
-                 Scratch<Operand>& scratch) const {
-    float* p = scratch.s.data() + offset;
+  // Rows of Q where they lie, if they do so one behind the other, else their copy.
+  const Operand* Queries(const Task& task, int64_t first, int64_t count,
+                         Scratch<Operand>& scratch) const {
+    if constexpr (std::is_same_v<Io, Operand>)
+      if (dense_q_) return QueryRow(task, first);
+    for (int64_t row = first; row < first + count; ++row)
+      CopyRow(QueryRow(task, row), bound_.q.strides[3], problem_.head_size,
+              scratch.q.data() + row * problem_.head_size);
+    return scratch.q.data() + first * problem_.head_size;
+  }
+  const Io* QueryRow(const Task& task, int64_t row) const {
+    return RowOf<Io>(bound_.q, task.b, HeadOf(task, row), QueryOf(task, row));
+  }
+  bool IsDense(const attest_tensor& q) const {
+    const int64_t head = problem_.q_sequence_length * problem_.head_size;
+    return q.strides[3] == 1 && q.strides[2] == problem_.head_size &&
+           (GroupOf(problem_) == 1 || q.strides[1] == head);
+  }
+
+  // Products of one row with keys [first, first + count) become scores where it sees the keys.
+  ScoreRow Score(const Task& task, int64_t row, int64_t first, int64_t count, float* s,
+                 const Scratch<Operand>& scratch) const {
     const KeySpan keys = scratch.visible[row];
     const int64_t begin = std::clamp<int64_t>(keys.begin - first, 0, count);
     const int64_t end = std::clamp<int64_t>(keys.end - first, begin, count);
     if (scoring_.has_steps())
       scoring_.Apply<Io>(bound_.mask, task.b, HeadOf(task, row), QueryOf(task, row), first + begin,
-                         end - begin, p + begin);
-    const float block_max = begin < end ? RowMax(p + begin, end - begin) : kMinusInfinity;
-    if (IsDead(p + begin, end - begin, block_max)) {
+                         end - begin, s + begin);
+    return {s, begin, end, begin < end ? RowMax(s + begin, end - begin) : kMinusInfinity};
+  }
+
+  // Scores of one row with `count` keys become P; max, sum and O follow.
+  void Weigh(int64_t row, int64_t count, const ScoreRow& scores, Scratch<Operand>& scratch) const {
+    float* const p = scores.first;
+    float* const seen = p + scores.begin;
+    const int64_t seen_count = scores.end - scores.begin;
+    if (IsDead(seen, seen_count, scores.max)) {
       std::fill(p, p + count, 0.0f);
-    } else {
-      std::fill(p, p + begin, 0.0f);
-      std::fill(p + end, p + count, 0.0f);
-      RaiseMaximum(row, block_max, scratch);
-      scratch.sum.data()[row] +=
-          RowExp2(p + begin, end - begin, scratch.max.data()[row], scoring_.exponent_factor());
+      return;
     }
-    if constexpr (Scratch<Operand>::kNarrow)
-      NarrowRow(p, 1.0f, count, scratch.narrow_p.data() + offset, 1);
+    std::fill(p, seen, 0.0f);
+    std::fill(p + scores.end, p + count, 0.0f);
+    RaiseMaximum(row, scores.max, scratch);
+    scratch.sum.data()[row] +=
+        RowExp2(seen, seen_count, scratch.max.data()[row], scoring_.exponent_factor());
   }
 
   void RaiseMaximum(int64_t row, float block_max, Scratch<Operand>& scratch) const {
@@ -353,6 +325,7 @@ class FlashPlan final : public Plan {
   std::atomic<bool> failed_{false};
   const PlanInfo info_;
   SdpaTensors bound_{};
+  bool dense_q_ = false;  // all rows of a task lie one behind the other
 };
 
 }  // namespace attest::flash
