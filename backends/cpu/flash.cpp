@@ -41,8 +41,9 @@ int64_t BlockRows(const attest_problem& problem, unsigned threads) {
     return std::min(CeilOfQuotient(tasks_per_thread * threads, heads),
                     CeilOfQuotient(length, least_rows));
   };
-  const int64_t blocks = std::max({CeilOfQuotient(length, kBlockRows), blocks_for(6, kBlockRows / 2),
-                                   blocks_for(2, Operands::kLeastRows)});
+  const int64_t blocks =
+      std::max({CeilOfQuotient(length, kBlockRows), blocks_for(6, kBlockRows / 2),
+                blocks_for(2, Operands::kLeastRows)});
   return RoundUp(CeilOfQuotient(length, blocks), Operands::kTileRows);
 }
 

@@ -81,13 +81,13 @@ struct Scratch {
       return s.data();
   }
 
-  AlignedBuffer<Operand> q;         // [task rows, head_size]
-  AlignedBuffer<float> s;           // [rows, keys of the step]: products, scores, then P
-  AlignedBuffer<Operand> narrow_p;  // [rows, keys of the step], where P is not multiplied in f32
-  AlignedBuffer<float> o;           // [task rows, v_head_size], not yet divided by sum
-  AlignedBuffer<float> max;         // [task rows] of the scores so far, as Scoring leaves them
-  AlignedBuffer<float> sum;         // [task rows] of exp so far
-  std::vector<KeySpan> visible;     // [task rows]
+  AlignedBuffer<Operand> q;          // [task rows, head_size]
+  AlignedBuffer<float> s;            // [rows, keys of the step]: products, scores, then P
+  AlignedBuffer<Operand> narrow_p;   // [rows, keys of the step], where P is not multiplied in f32
+  AlignedBuffer<float> o;            // [task rows, v_head_size], not yet divided by sum
+  AlignedBuffer<float> max;          // [task rows] of the scores so far, as Scoring leaves them
+  AlignedBuffer<float> sum;          // [task rows] of exp so far
+  std::vector<KeySpan> visible;      // [task rows]
   std::vector<Part<Operand>> parts;  // of the task
 };
 
@@ -191,8 +191,8 @@ class FlashPlan final : public Plan {
     return next;
   }
 
-  // Rows that lie in one block against keys [first, first + count). The next row's maximum is looked
-  // for before a row's exponentials are computed, so that nothing waits for it.
+  // Rows that lie in one block against keys [first, first + count). The next row's maximum is
+  // looked for before a row's exponentials are computed, so that nothing waits for it.
   void Step(const Task& task, const TaskPart& part, int64_t first, int64_t count,
             Products& products, Scratch<Operand>& scratch) const {
     products.Scores(part.count, count, part.q, scratch.s.data());

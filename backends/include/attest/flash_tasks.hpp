@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How flash.hpp cuts a problem: into tasks of stacked query rows, blocks of a task, parts of a block.
+// How flash.hpp cuts a problem: into tasks of stacked query rows, blocks of a task, parts of a
+// block.
 #ifndef ATTEST_FLASH_TASKS_HPP_
 #define ATTEST_FLASH_TASKS_HPP_
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A small persistent pool for host backends without a threading runtime of their own. Of n threads,
-// thread t begins with tasks t, t + n, t + 2 n ..., so that the most expensive ones come first where
-// the caller numbers them so, and the next call finds a task's data in the caches where this one
-// left it; then it takes what is left of the others' (against one queue for all, 12 heads of 128
-// queries took 1 to 2 % less time, causal 4 to 6 %). Running allocates nothing. Idle threads spin
-// for some tens of microseconds, then sleep, so that they leave the CPU to whoever is measured next.
+// thread t begins with tasks t, t + n, t + 2 n ..., so that the most expensive ones come first
+// where the caller numbers them so, and the next call finds a task's data in the caches where this
+// one left it; then it takes what is left of the others' (against one queue for all, 12 heads of
+// 128 queries took 1 to 2 % less time, causal 4 to 6 %). Running allocates nothing. Idle threads
+// spin for some tens of microseconds, then sleep, so that they leave the CPU to whoever is measured
+// next.
 #ifndef ATTEST_THREAD_POOL_HPP_
 #define ATTEST_THREAD_POOL_HPP_
 
