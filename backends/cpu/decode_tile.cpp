@@ -30,21 +30,21 @@ constexpr bool kMemoryLimits = R == 1 || sizeof(Io) == sizeof(float);
 
 // Without a far distance the near one is asked for twice, 3 % faster on an EPYC (Zen 5).
 template <int R, typename Io>
-Ahead AheadOf(int64_t stride, int columns, bool wanted) {
-  if (!wanted) return {};
+Ahead AheadOf(int64_t stride, int columns) {
   const auto rows = StreamPrefetchRows(columns * static_cast<int64_t>(sizeof(Io)));
   return {rows.near * stride, rows.far * stride, rows.far == 0 && kMemoryLimits<R, Io>};
 }
 
-// Of vector `v` of a row.
-template <typename Io>
+// Of vector `v` of a row. Without a far distance that asks for the line in use.
+template <bool kAsks, typename Io>
 HWY_INLINE void Prefetch(const Io* row, int v, Ahead ahead) {
-  constexpr int kStep = kFarStepBytes / (kLanes * sizeof(Io));
-  if (ahead.near == 0) return;
-  const Io* from = row + v * kLanes;
-  __builtin_prefetch(from + ahead.near, 0, 3);
-  if (ahead.twice) __builtin_prefetch(from + ahead.near, 0, 3);
-  if (v % kStep == 0 && ahead.far != 0) __builtin_prefetch(from + ahead.far, 0, 2);
+  if constexpr (kAsks) {
+    constexpr int kStep = kFarStepBytes / (kLanes * sizeof(Io));
+    const Io* from = row + v * kLanes;
+    __builtin_prefetch(from + ahead.near, 0, 3);
+    if (ahead.twice) __builtin_prefetch(from + ahead.near, 0, 3);
+    if (v % kStep == 0) __builtin_prefetch(from + ahead.far, 0, 2);
+  }
 }
 
 // The first `count` lanes of a vector of any element type; all of them where the CPU cannot leave
@@ -84,11 +84,12 @@ HWY_INLINE void SumEach(const Vec (&sums)[kSums], float* out) {
 #endif
 }
 
-// kStep: keys of which a vector is used in turn.
-template <int R, int kKeys, int kStep, typename Io>
+// kStep: keys of which a vector is used in turn. kDepth: the head size, whole vectors; 0: any.
+template <bool kAsks, int kDepth, int R, int kKeys, int kStep, typename Io>
 HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahead ahead,
                           Vec (&sums)[kSums]) {
-  const int vectors = (tile.depth + kLanes - 1) / kLanes;
+  const int depth = kDepth == 0 ? tile.depth : kDepth;
+  const int vectors = (depth + kLanes - 1) / kLanes;
 #pragma GCC unroll 16
   for (int i = 0; i < kSums; ++i) sums[i] = hn::Zero(kTag);
 #pragma GCC unroll 16
@@ -99,8 +100,8 @@ HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahea
       for (int i = 0; i < R; ++i) q[i] = hn::LoadU(kTag, tile.q + i * tile.q_stride + v * kLanes);
 #pragma GCC unroll 16
       for (int key = first; key < first + kStep; ++key) {
-        Prefetch(rows[key], v, ahead);
-        const Vec k = Load(rows[key] + v * kLanes, tile.depth - v * kLanes);
+        Prefetch<kAsks>(rows[key], v, ahead);
+        const Vec k = Load(rows[key] + v * kLanes, kDepth == 0 ? depth - v * kLanes : kLanes);
 #pragma GCC unroll 4
         for (int i = 0; i < R; ++i)
           sums[i * kKeys + key] = hn::MulAdd(k, q[i], sums[i * kKeys + key]);
@@ -108,9 +109,8 @@ HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahea
     }
 }
 
-template <int R, typename Io>
-void Scores(const Tile& tile, const Io* keys, int64_t stride, bool wanted) {
-  const Ahead ahead = AheadOf<R, Io>(stride, tile.depth, wanted);
+template <bool kAsks, int kDepth, int R, typename Io>
+void ScoresOf(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
   constexpr int kKeys = kSums / (R == 3 ? 4 : R);
   for (int first = 0; first < tile.key_count; first += kKeys) {
     const Io* rows[kKeys];  // the last one again where there are fewer
@@ -118,9 +118,9 @@ void Scores(const Tile& tile, const Io* keys, int64_t stride, bool wanted) {
       rows[key] = keys + std::min(first + key, tile.key_count - 1) * stride;
     Vec sums[kSums];
     if (kMemoryLimits<R, Io> && (R == 1 || StreamInOrder()))
-      ScoreKeys<R, kKeys, 1>(tile, rows, ahead, sums);
+      ScoreKeys<kAsks, kDepth, R, kKeys, 1>(tile, rows, ahead, sums);
     else
-      ScoreKeys<R, kKeys, kKeys>(tile, rows, ahead, sums);
+      ScoreKeys<kAsks, kDepth, R, kKeys, kKeys>(tile, rows, ahead, sums);
     HWY_ALIGN float scores[kSums];  // those beyond the last key are hidden later
     SumEach(sums, scores);
     for (int i = 0; i < R; ++i)
@@ -128,8 +128,25 @@ void Scores(const Tile& tile, const Io* keys, int64_t stride, bool wanted) {
   }
 }
 
+// The less a vector costs, the farther ahead the CPU looks by itself: with the head size compiled
+// in and no conditions in the loop, 134 MB of f32 took 6 to 17 % less time on a Xeon.
+template <int R, typename Io>
+void Scores(const Tile& tile, const Io* keys, int64_t stride, bool wanted) {
+  const Ahead ahead = AheadOf<R, Io>(stride, tile.depth);
+  if (!wanted) return ScoresOf<false, 0, R>(tile, keys, stride, ahead);
+  switch (tile.depth) {
+    case 64:
+      return ScoresOf<true, 64, R>(tile, keys, stride, ahead);
+    case 128:
+      return ScoresOf<true, 128, R>(tile, keys, stride, ahead);
+    default:
+      return ScoresOf<true, 0, R>(tile, keys, stride, ahead);
+  }
+}
+
 // Rows [first, first + R) of the tile, columns [column, column + C kLanes).
-template <int R, int C, typename Io>
+// kWhole: all of them are columns of V.
+template <bool kAsks, bool kWhole, int R, int C, typename Io>
 HWY_INLINE void Output(const Tile& tile, int first, const Io* values, int64_t stride, int column,
                        Ahead ahead) {
   float* HWY_RESTRICT out = tile.out + first * tile.out_stride + column;
@@ -147,8 +164,8 @@ HWY_INLINE void Output(const Tile& tile, int first, const Io* values, int64_t st
     for (int i = 0; i < R; ++i) weights[i] = hn::Set(kTag, p[i * kPanelKeys + key]);
 #pragma GCC unroll 8
     for (int j = 0; j < C; ++j) {
-      Prefetch(row, j, ahead);
-      const Vec v = Load(row + j * kLanes, tile.value_size - column - j * kLanes);
+      Prefetch<kAsks>(row, j, ahead);
+      const Vec v = Load(row + j * kLanes, kWhole ? kLanes : tile.value_size - column - j * kLanes);
 #pragma GCC unroll 4
       for (int i = 0; i < R; ++i) sums[i][j] = hn::MulAdd(weights[i], v, sums[i][j]);
     }
@@ -160,22 +177,30 @@ HWY_INLINE void Output(const Tile& tile, int first, const Io* values, int64_t st
       hn::StoreU(sums[i][j], kTag, out + i * tile.out_stride + j * kLanes);
 }
 
-template <int R, typename Io>
-void Outputs(const Tile& tile, const Io* values, int64_t stride, bool wanted) {
-  const Ahead ahead = AheadOf<R, Io>(stride, tile.value_size, wanted);
+template <bool kAsks, int R, typename Io>
+void OutputsOf(const Tile& tile, const Io* values, int64_t stride, Ahead ahead) {
   int column = 0;
   const auto fits = [&](int vectors) { return column + vectors * kLanes <= tile.value_size; };
   if constexpr (kVectors == 4 && (R <= 2 || kMemoryLimits<R, Io>)) {
     const bool wide = R <= 2 || StreamInOrder();
     for (; wide && fits(8); column += 8 * kLanes) {
-      Output<std::min(R, 2), 8>(tile, 0, values, stride, column, ahead);
-      if constexpr (R > 2) Output<R - 2, 8>(tile, 2, values, stride, column, {});
+      Output<kAsks, true, std::min(R, 2), 8>(tile, 0, values, stride, column, ahead);
+      if constexpr (R > 2) Output<false, true, R - 2, 8>(tile, 2, values, stride, column, {});
     }
   }
   for (; fits(kVectors); column += kVectors * kLanes)
-    Output<R, kVectors>(tile, 0, values, stride, column, ahead);
+    Output<kAsks, true, R, kVectors>(tile, 0, values, stride, column, ahead);
   for (; column < tile.value_size; column += kLanes)
-    Output<R, 1>(tile, 0, values, stride, column, ahead);
+    Output<kAsks, false, R, 1>(tile, 0, values, stride, column, ahead);
+}
+
+template <int R, typename Io>
+void Outputs(const Tile& tile, const Io* values, int64_t stride, bool wanted) {
+  const Ahead ahead = AheadOf<R, Io>(stride, tile.value_size);
+  if (wanted)
+    OutputsOf<true, R>(tile, values, stride, ahead);
+  else
+    OutputsOf<false, R>(tile, values, stride, ahead);
 }
 
 // Calls visit(rows of the io type, std::integral_constant of tile.rows).

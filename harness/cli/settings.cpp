@@ -95,6 +95,7 @@ report::Policy PolicyOf(const RunOptions& options, const judge::Settings& settin
   policy.oracle_budget = settings.oracle_budget;
   policy.cache = options.cache;
   policy.warm_up_calls = settings.cold_cache ? 0 : 1;  // harness/worker/measure.cpp
+  policy.warm_up_seconds = settings.cold_cache ? 0 : settings.min_time_seconds;
   policy.isa = options.isa;
   policy.tune = options.tune;
   policy.shard = options.shard;

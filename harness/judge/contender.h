@@ -48,6 +48,7 @@ struct Entry {
   Alignment last_alignment = Alignment::kStart;
   int rounds = 0;  // to measure; 0 = none
   uint64_t iterations = 1;
+  double warm_up_seconds = 0;  // before each round
 };
 
 // Gives the entry its final verdict.

@@ -47,6 +47,8 @@ void RoundCeiling::Begin(const report::CellRecord& cell, const report::Ceiling* 
   if (now_->figure != report::kReadFigure) now_->footprint_bytes = 0;
 }
 
+bool RoundCeiling::IsOfReads() const { return now_ && now_->figure == report::kReadFigure; }
+
 std::optional<double> RoundCeiling::Measure() {
   try {
     if (!Start()) return std::nullopt;

@@ -21,6 +21,8 @@ class RoundCeiling {
   // The next samples are for that cell; `cpu` says which figure limits it, with reads over as many
   // bytes as the cell has, which are measured here. nullptr: none are taken.
   void Begin(const report::CellRecord& cell, const report::Ceiling* cpu);
+  // Whether the rate of reading limits the cell.
+  bool IsOfReads() const;
   // One sample, as long as a round of a result. A worker that is lost ends the samples of the cell.
   void Sample();
   // The cell's samples; absent where there are none.

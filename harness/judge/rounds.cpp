@@ -50,6 +50,7 @@ protocol::Measure RoundRequest(const Settings& settings, const CellData& data, c
       HashBits(settings.seed, entry.plan, static_cast<uint64_t>(round)) % entry.iterations;
   request.poison_pattern = kPoisons[round % 2];
   request.cold_bytes = CacheEvictionBytes(settings);
+  request.warm_up_seconds = entry.warm_up_seconds;
   return request;
 }
 
@@ -152,6 +153,8 @@ std::string IgnoresThreads(const Settings& settings, unsigned threads,
 double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellData& data,
                      std::vector<Entry>& entries, RoundCeiling& ceiling) {
   double checking = 0;
+  if (ceiling.IsOfReads())
+    for (Entry& entry : entries) entry.warm_up_seconds = settings.min_time_seconds;
   for (Entry& entry : entries) WhileAlive(entry, [&] { Calibrate(settings, data, entry); });
   const uint64_t shuffle_seed = settings.seed + static_cast<uint64_t>(data.work.flops);
   for (int round = 0; round < settings.rounds && !(hooks.stop && hooks.stop()); ++round) {

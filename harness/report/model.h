@@ -90,6 +90,7 @@ struct Policy {
   double oracle_budget = 2e9;  // multiply-adds a cell
   std::string cache = "warm";  // or "cold"
   int warm_up_calls = 0;       // untimed, before each warm round of several calls
+  double warm_up_seconds = 0;  // of such calls, where the rate of reading limits the cell
   std::string isa;             // forced level; empty = the best
   std::string tune;            // --tune; empty = not given
   std::string shard;           // "2/8"; empty = all

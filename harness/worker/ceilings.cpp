@@ -148,7 +148,7 @@ protocol::CeilingsReply HostCeilings::Sample(uint32_t threads, const protocol::C
     reply.bf16_dot_flops = LoopRate(threads, request.seconds, BestDot());
   } else if (request.figure == "read_bytes_per_second") {
     ReadMemory& memory = MemoryFor(threads, request.footprint_bytes);
-    memory.ReadRate(0);  // one pass: what fits into a cache is there afterwards
+    memory.ReadRate(request.seconds);  // as results of such cells: what fits into a cache is there
     reply.read_bytes_per_second = memory.ReadRate(request.seconds);
   } else {
     throw std::invalid_argument("no ceiling is called '" + request.figure + "'");

@@ -65,6 +65,9 @@ struct Measure {  // one round
   uint32_t poison_pattern = 0;  // 32-bit pattern, repeated
   double cold_bytes =
       0;  // > 0: evict caches by reading that many bytes before each call, off the clock
+  // Else untimed calls come before the timed ones, where these are several: one, or as many as take
+  // so long.
+  double warm_up_seconds = 0;
 };
 struct Release {
   uint32_t plan = 0;

@@ -95,6 +95,7 @@ void Fields(Codec& codec, Measure& m) {
   codec("poison_iteration", m.poison_iteration);
   codec("poison_pattern", m.poison_pattern);
   codec("cold_bytes", m.cold_bytes);
+  codec("warm_up_seconds", m.warm_up_seconds);
 }
 template <typename Codec>
 void Fields(Codec& codec, Release& m) {

@@ -208,6 +208,8 @@ class Refused(Case):
         self.refuse(lambda part: part["policy"].update(cache="cold"), ["--cache"])
         self.refuse(lambda part: part["policy"].pop("warm_up_calls"),  # as in older reports
                     ["untimed calls before a warm round: 1, then 0"])
+        self.refuse(lambda part: part["policy"].pop("warm_up_seconds"),
+                    ["untimed seconds before a round of reads: 0.03, then 0"])
         self.refuse(lambda part: part["backends"][0].update(library_version="9"), ["Eigen 9"])
         def bf16(part):
             part["cells"][0]["problem"]["dtype"] = "bf16"

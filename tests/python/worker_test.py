@@ -3,6 +3,7 @@
 import os
 import signal
 import tempfile
+import time
 import unittest
 import unittest.mock
 
@@ -32,7 +33,8 @@ class Loaded(unittest.TestCase):
     def measure(self, **fields):
         return self.worker.ask("measure", **{
             "plan": 1, "binding": self.head.binding, "iterations": 3, "poison_iteration": NEVER,
-            "poison_pattern": POISON, "cold_bytes": 0.0, **fields})
+            "poison_pattern": POISON, "cold_bytes": 0.0, "warm_up_seconds": 0.0,
+            **fields})
 
     def assert_computed(self):
         for got, expected in zip(self.head.out(), self.head.expected()):
@@ -65,6 +67,14 @@ class Loaded(unittest.TestCase):
         reply = self.measure(cold_bytes=float(1 << 20))
         self.assertEqual(reply["status"], "ok")
         self.assert_computed()
+
+    def test_a_round_is_warmed_up_for_so_long(self):
+        self.prepare()
+        start = time.monotonic()
+        reply = self.measure(warm_up_seconds=0.2)
+        self.assertGreater(time.monotonic() - start, 0.2)
+        self.assertEqual(reply["iterations"], 3)
+        self.assertLess(reply["wall_seconds_per_call"] * 3, 0.2)
 
     def test_poison_fills_the_output_and_no_margin(self):
         import numpy

@@ -44,6 +44,7 @@ Policy FixturePolicy() {
   policy.baseline = "eigen:unfused";
   policy.compare_rules = true;
   policy.warm_up_calls = 1;
+  policy.warm_up_seconds = 0.03;
   policy.seed = 18446744073709551615u;  // needs all 64 bits
   policy.threads = 2;
   policy.fewer_threads = {1};

@@ -87,8 +87,8 @@ TEST(Protocol, FieldsArriveAsTheyLeft) {
   ASSERT_EQ(prepare.tensors.size(), 1u);
   EXPECT_EQ(std::memcmp(&prepare.tensors[0], &tensor, sizeof tensor), 0);
   EXPECT_EQ(prepare.host_bytes_limit, 77u);
-  const Request measured =
-      DecodeRequest(Encode(1, Measure{5, {{ATTEST_ROLE_LSE, 3, 1, 2, 4}}, 6, 7, 8, 9.5}), nullptr);
+  const Request measured = DecodeRequest(
+      Encode(1, Measure{5, {{ATTEST_ROLE_LSE, 3, 1, 2, 4}}, 6, 7, 8, 9.5, 10.5}), nullptr);
   const auto& measure = std::get<Measure>(measured);
   EXPECT_EQ(measure.binding.at(0).role, ATTEST_ROLE_LSE);
   EXPECT_EQ(measure.binding.at(0).margin_after_bytes, 4u);
@@ -96,6 +96,7 @@ TEST(Protocol, FieldsArriveAsTheyLeft) {
   EXPECT_EQ(measure.poison_iteration, 7u);
   EXPECT_EQ(measure.poison_pattern, 8u);
   EXPECT_EQ(measure.cold_bytes, 9.5);
+  EXPECT_EQ(measure.warm_up_seconds, 10.5);
 }
 
 TEST(Protocol, RepliesSurviveTheirText) {

@@ -33,7 +33,7 @@ REQUESTS = {
                 "tensors": [TENSOR]},
     "run": {"plan": int, "binding": BINDING},
     "measure": {"plan": int, "binding": BINDING, "iterations": int, "poison_iteration": int,
-                "poison_pattern": int, "cold_bytes": float},
+                "poison_pattern": int, "cold_bytes": float, "warm_up_seconds": float},
     "release": {"plan": int},
     "ceilings": {"footprint_bytes": int},
     "quit": {},

@@ -57,6 +57,8 @@ void ComparePolicies(const Policy& before, const Policy& after, Lines& lines) {
   lines.Compare("--min-time", before.min_time_seconds, after.min_time_seconds);
   lines.Compare("--cache", before.cache, after.cache);
   lines.Compare("untimed calls before a warm round", before.warm_up_calls, after.warm_up_calls);
+  lines.Compare("untimed seconds before a round of reads", before.warm_up_seconds,
+                after.warm_up_seconds);
   lines.Compare("--isa", before.isa, after.isa);
   lines.Compare("--tune", before.tune, after.tune);
   lines.Compare("--data", before.data, after.data);
