@@ -29,14 +29,13 @@ struct Cut {
       : group(problem.q_num_heads / problem.kv_num_heads),
         stacked(group * problem.q_sequence_length),
         rows(std::min(stacked, kChunkRows)),
-        chunks((stacked + rows - 1) / rows) {
+        chunks(CeilDivide(stacked, rows)) {
     const int64_t units = problem.batch_size * problem.kv_num_heads * chunks;
-    const int64_t wanted = (kTasksPerThread * threads + units - 1) / units;
+    const int64_t wanted = CeilDivide(kTasksPerThread * threads, units);
     const int64_t most = std::max<int64_t>(1, problem.kv_sequence_length / kLeastKeys);
     const int64_t parts = std::min(wanted, most);
-    const int64_t even = (problem.kv_sequence_length + parts - 1) / parts;
-    keys = (even + kPanelKeys - 1) / kPanelKeys * kPanelKeys;
-    splits = (problem.kv_sequence_length + keys - 1) / keys;
+    keys = RoundUp(CeilDivide(problem.kv_sequence_length, parts), kPanelKeys);
+    splits = CeilDivide(problem.kv_sequence_length, keys);
     tasks = units * splits;
   }
   int64_t group, stacked, rows, chunks;

@@ -15,7 +15,7 @@
 namespace attest::cpu {
 namespace {
 
-// What is asked for ahead of the element in use, in elements; 0: nothing.
+// What is asked for ahead of the element in use, in elements; far 0: nothing more.
 struct Ahead {
   int64_t near = 0, far = 0;
   bool twice = false;  // ask for the near one again

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// cpu:flash. A task is a block of up to 384 query rows of one head. It walks panels of 64 keys: a
+// cpu:flash. A task is a block of up to 512 query rows of one head. It walks panels of 64 keys: a
 // panel of K is packed once and used by all tiles of 6 rows (16 on AMX), so that panel and V stay
 // in L1. Memory O(threads x block), no matrix of scores. Panels that no row of a tile sees are
 // skipped. Source of the recurrence: Dao, FlashAttention-2 (arXiv 2307.08691).
@@ -29,8 +29,6 @@ struct Span {
   int full_begin, full_end;  // keys that every row sees
 };
 
-constexpr int64_t CeilOfQuotient(int64_t x, int64_t y) { return (x + y - 1) / y; }
-
 // Query rows of a task, in blocks of nearly equal size: half as many where a thread has less than 6
 // tasks, so that all end together, still less where it has less than 2.
 template <typename Operands>
@@ -38,13 +36,11 @@ int64_t BlockRows(const attest_problem& problem, unsigned threads) {
   const int64_t length = problem.q_sequence_length;
   const int64_t heads = problem.batch_size * problem.q_num_heads;
   const auto blocks_for = [&](int64_t tasks_per_thread, int64_t least_rows) {
-    return std::min(CeilOfQuotient(tasks_per_thread * threads, heads),
-                    CeilOfQuotient(length, least_rows));
+    return std::min(CeilDivide(tasks_per_thread * threads, heads), CeilDivide(length, least_rows));
   };
-  const int64_t blocks =
-      std::max({CeilOfQuotient(length, kBlockRows), blocks_for(6, kBlockRows / 2),
-                blocks_for(2, Operands::kLeastRows)});
-  return RoundUp(CeilOfQuotient(length, blocks), Operands::kTileRows);
+  const int64_t blocks = std::max({CeilDivide(length, kBlockRows), blocks_for(6, kBlockRows / 2),
+                                   blocks_for(2, Operands::kLeastRows)});
+  return RoundUp(CeilDivide(length, blocks), Operands::kTileRows);
 }
 
 // One thread's scratch.
@@ -82,7 +78,7 @@ class FlashPlan : public Plan {
       : problem_(request.problem),
         element_bytes_(ElementBytes(problem_.dtype)),
         rows_(BlockRows<Operands>(problem_, pool.threads())),
-        blocks_((problem_.q_sequence_length + rows_ - 1) / rows_),
+        blocks_(CeilDivide(problem_.q_sequence_length, rows_)),
         factors_(problem_),
         pool_(pool) {
     const uint64_t bytes = ScratchBytes<Operands>(problem_, request.tensors, rows_);

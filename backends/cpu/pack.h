@@ -22,7 +22,8 @@ struct Rows {
   int64_t stride;  // in floats
 };
 
-constexpr int64_t RoundUp(int64_t count, int64_t unit) { return (count + unit - 1) / unit * unit; }
+constexpr int64_t CeilDivide(int64_t count, int64_t unit) { return (count + unit - 1) / unit; }
+constexpr int64_t RoundUp(int64_t count, int64_t unit) { return CeilDivide(count, unit) * unit; }
 
 // Columns of a row in scratch: whole vectors.
 constexpr int64_t PaddedColumns(int64_t columns) { return RoundUp(columns, kLanes); }
