@@ -90,7 +90,7 @@ std::unique_ptr<Plan> MakeFlashPlan(const Request& request, ThreadPool& pool) {
 
 uint64_t FlashBytes(const Request& request, unsigned threads) {
   const flash::BlockSizes block = BlockOf(request.problem, threads);
-  return threads * (flash::Scratch<float>::BytesOf(request.problem, block) +
+  return threads * (flash::Scratch<float>::BytesOf(request, block) +
                     WithIoType(request.problem.dtype, [&](auto io) {
                       return EigenProducts<decltype(io)>::BytesOf(request, block);
                     }));

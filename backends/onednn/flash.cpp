@@ -191,7 +191,7 @@ auto WithChoices(const Request& request, BlockSizes block, const dnnl::engine& e
 
 template <typename Products, typename Choices>
 uint64_t BytesOf(const Request& request, BlockSizes block, const Choices& choices) {
-  return flash::Scratch<typename Products::Operand>::BytesOf(request.problem, block) +
+  return flash::Scratch<typename Products::Operand>::BytesOf(request, block) +
          Products::BytesOf(request, block, choices);
 }
 

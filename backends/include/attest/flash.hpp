@@ -54,23 +54,33 @@ template <typename Operand>
 struct Scratch {
   static constexpr bool kNarrow = !std::is_same_v<Operand, float>;
 
-  Scratch(const attest_problem& problem, BlockSizes block)
-      : q(block.task_rows() * problem.head_size),
+  Scratch(const Request& request, BlockSizes block)
+      : q(QueryElements(request, block)),
         s(block.rows * block.keys),
         narrow_p(kNarrow ? block.rows * block.keys : 0),
-        o(block.task_rows() * problem.v_head_size),
+        o(block.task_rows() * request.problem.v_head_size),
         max(block.task_rows()),
         sum(block.task_rows()),
         visible(block.task_rows()) {
     parts.reserve(block.blocks_per_task * block.parts_per_block());
   }
 
-  static uint64_t BytesOf(const attest_problem& problem, BlockSizes block) {
+  static uint64_t BytesOf(const Request& request, BlockSizes block) {
     const int64_t scores = block.rows * block.keys;
     const int64_t rows = block.task_rows();
-    return sizeof(Operand) * (rows * problem.head_size + (kNarrow ? scores : 0)) +
-           sizeof(float) * (scores + rows * (problem.v_head_size + 2)) + sizeof(KeySpan) * rows +
+    return sizeof(Operand) * (QueryElements(request, block) + (kNarrow ? scores : 0)) +
+           sizeof(float) * (scores + rows * (request.problem.v_head_size + 2)) +
+           sizeof(KeySpan) * rows +
            sizeof(Part<Operand>) * block.blocks_per_task * block.parts_per_block();
+  }
+
+  // Whether all rows of a task lie in Q one behind the other, as the library takes them.
+  static bool TakesQInPlace(const Request& request) {
+    const attest_problem& problem = request.problem;
+    const attest_tensor& q = GetTensor(request.tensors, ATTEST_ROLE_Q);
+    const int64_t head = problem.q_sequence_length * problem.head_size;
+    return (kNarrow || problem.dtype == ATTEST_F32) && q.strides[3] == 1 &&
+           q.strides[2] == problem.head_size && (GroupOf(problem) == 1 || q.strides[1] == head);
   }
 
   // P of the block, as the second product takes it.
@@ -81,7 +91,7 @@ struct Scratch {
       return s.data();
   }
 
-  AlignedBuffer<Operand> q;          // [task rows, head_size]
+  AlignedBuffer<Operand> q;          // [task rows, head_size] where Q is not taken in place
   AlignedBuffer<float> s;            // [rows, keys of the step]: products, scores, then P
   AlignedBuffer<Operand> narrow_p;   // [rows, keys of the step], where P is not multiplied in f32
   AlignedBuffer<float> o;            // [task rows, v_head_size], not yet divided by sum
@@ -89,6 +99,11 @@ struct Scratch {
   AlignedBuffer<float> sum;          // [task rows] of exp so far
   std::vector<KeySpan> visible;      // [task rows]
   std::vector<Part<Operand>> parts;  // of the task
+
+ private:
+  static int64_t QueryElements(const Request& request, BlockSizes block) {
+    return TakesQInPlace(request) ? 0 : block.task_rows() * request.problem.head_size;
+  }
 };
 
 // The plan. Products is what the library does, one object per thread:
@@ -115,14 +130,14 @@ class FlashPlan final : public Plan {
         products_(std::move(products)),
         tasks_(MakeTasks(problem_, block)),
         block_(block),
+        q_in_place_(Scratch<Operand>::TakesQInPlace(request)),
         info_(std::move(info)) {
     for (unsigned thread = 0; thread < pool.threads(); ++thread)
-      scratch_.emplace_back(problem_, block);
+      scratch_.emplace_back(request, block);
   }
 
   void Bind(Tensors tensors) override {
     bound_ = BindSdpa(problem_, tensors);
-    dense_q_ = IsDense(bound_.q);
     for (Products& products : products_) products.Bind(bound_.k, bound_.v);
   }
 
@@ -246,7 +261,7 @@ class FlashPlan final : public Plan {
   const Operand* Queries(const Task& task, int64_t first, int64_t count,
                          Scratch<Operand>& scratch) const {
     if constexpr (std::is_same_v<Io, Operand>)
-      if (dense_q_) return QueryRow(task, first);
+      if (q_in_place_) return QueryRow(task, first);
     for (int64_t row = first; row < first + count; ++row)
       CopyRow(QueryRow(task, row), bound_.q.strides[3], problem_.head_size,
               scratch.q.data() + row * problem_.head_size);
@@ -254,11 +269,6 @@ class FlashPlan final : public Plan {
   }
   const Io* QueryRow(const Task& task, int64_t row) const {
     return RowOf<Io>(bound_.q, task.b, HeadOf(task, row), QueryOf(task, row));
-  }
-  bool IsDense(const attest_tensor& q) const {
-    const int64_t head = problem_.q_sequence_length * problem_.head_size;
-    return q.strides[3] == 1 && q.strides[2] == problem_.head_size &&
-           (GroupOf(problem_) == 1 || q.strides[1] == head);
   }
 
   // Products of one row with keys [first, first + count) become scores where it sees the keys.
@@ -322,10 +332,10 @@ class FlashPlan final : public Plan {
   std::vector<Scratch<Operand>> scratch_;  // one per thread
   const std::vector<Task> tasks_;
   const BlockSizes block_;
+  const bool q_in_place_;
   std::atomic<bool> failed_{false};
   const PlanInfo info_;
   SdpaTensors bound_{};
-  bool dense_q_ = false;  // all rows of a task lie one behind the other
 };
 
 }  // namespace attest::flash
