@@ -5,8 +5,11 @@
 #ifndef ATTEST_HARNESS_CLI_COMMAND_H_
 #define ATTEST_HARNESS_CLI_COMMAND_H_
 
-#include <CLI/CLI.hpp>
 #include <functional>
+
+namespace CLI {
+class App;
+}
 
 namespace attest::cli {
 

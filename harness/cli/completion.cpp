@@ -2,6 +2,7 @@
 //
 // attest completion: scripts for bash, zsh and fish, made from the commands and options that the
 // program has. Nothing in them is listed by hand.
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>

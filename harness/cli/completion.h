@@ -4,9 +4,12 @@
 #ifndef ATTEST_HARNESS_CLI_COMPLETION_H_
 #define ATTEST_HARNESS_CLI_COMPLETION_H_
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace attest::cli {
 

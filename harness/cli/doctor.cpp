@@ -2,6 +2,7 @@
 //
 // attest doctor: what on this machine makes timings noisy, with the command that fixes it. Changes
 // nothing.
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

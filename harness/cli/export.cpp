@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // attest export: a report in another tool's format.
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>

@@ -2,6 +2,7 @@
 //
 // attest: reads the command line, runs one command, turns its end into an exit code. Unknown words
 // are reported here, with the nearest known one.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <string>

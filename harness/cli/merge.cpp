@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // attest merge: shards, backends and machines into one report.
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>

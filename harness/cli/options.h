@@ -4,12 +4,15 @@
 #ifndef ATTEST_HARNESS_CLI_OPTIONS_H_
 #define ATTEST_HARNESS_CLI_OPTIONS_H_
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "harness/core/sweep.h"
+
+namespace CLI {
+class App;
+}
 
 namespace attest::cli {
 

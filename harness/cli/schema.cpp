@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // attest schema: the JSON Schema of a report, on stdout.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "harness/cli/command.h"

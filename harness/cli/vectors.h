@@ -4,10 +4,13 @@
 #ifndef ATTEST_HARNESS_CLI_VECTORS_H_
 #define ATTEST_HARNESS_CLI_VECTORS_H_
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "harness/cli/options.h"
+
+namespace CLI {
+class App;
+}
 
 namespace attest::cli {
 
