@@ -2,8 +2,8 @@
 //
 // attest completion: scripts for bash, zsh and fish, made from the commands and options that the
 // program has. Nothing in them is listed by hand.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <memory>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // attest explain: one small layer, step by step, on a real backend.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>

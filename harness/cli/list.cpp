@@ -2,9 +2,9 @@
 //
 // attest list: the backends of this machine with their devices, variants and contracts, why one is
 // missing, and the suites.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 

@@ -2,9 +2,9 @@
 //
 // attest run: verify and measure a sweep; attest verify: verify alone. What is finished is in
 // OUT.journal at once and in the report at the end, also after Ctrl-C.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <memory>
