@@ -8,6 +8,7 @@
 // block.
 #include "attest/flash.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <type_traits>
@@ -18,48 +19,41 @@
 #endif
 
 #include "implementation.h"
+#include "key_panels.h"
 #include "operand.h"
 #include "plans.h"
 #include "primitives.h"
 #include "steps.h"
-#include "transpose.h"
 
 namespace attest::onednn {
 namespace {
 
 using flash::BlockSizes;
 
-// In f32 oneDNN multiplies by a plain K^T as it lies but copies a transposed K at every call, so K
-// is transposed once a step, by us: its reorder takes three times as long. The 16-bit products copy
-// both, into pairs or fours of keys.
+// The 16-bit products copy K themselves, into pairs or fours of keys.
 template <typename Operand>
 constexpr bool kTransposes = std::is_same_v<Operand, float>;
-
-// Elements between rows of K^T: one cache line more than a power of two, which would keep all rows
-// in a few sets of the cache.
-int64_t TransposedStride(BlockSizes block) { return block.keys + 16; }
 
 Matrix Dense(int64_t rows, int64_t cols, DataType type) { return {rows, cols, cols, type}; }
 
 // What oneDNN chose for a block of that shape.
 template <typename Io, typename Operand>
 struct Choice {
-  Choice(const Request& request, BlockSizes block, BlockShape shape, const dnnl::engine& engine)
-      : scores(Scores(request, block, shape, engine)),
+  Choice(const Request& request, PanelLayout panels, BlockShape shape, const dnnl::engine& engine)
+      : scores(Scores(request, panels, shape, engine)),
         store(Out(request, shape, MatmulChoice::kStore, engine)),
         add(Out(request, shape, MatmulChoice::kAdd, engine)) {}
 
-  static MatmulChoice Scores(const Request& request, BlockSizes block, BlockShape shape,
+  static MatmulChoice Scores(const Request& request, PanelLayout panels, BlockShape shape,
                              const dnnl::engine& engine) {
     const int64_t size = request.problem.head_size;
     const Matrix q = Dense(shape.rows, size, kDataType<Operand>);
     const Matrix s = Dense(shape.rows, shape.keys, DataType::f32);
-    if constexpr (kTransposes<Operand>)
-      return {q,
-              {size, shape.keys, TransposedStride(block), DataType::f32},
-              s,
-              MatmulChoice::kStore,
-              engine};
+    if constexpr (kTransposes<Operand>) {
+      const Matrix k{size, shape.keys, panels.stride, DataType::f32};
+      if (panels.in_panels()) return MatmulChoice::ByPanels(q, k, s, engine);
+      return {q, k, s, MatmulChoice::kStore, engine};
+    }
     const attest_tensor& k = GetTensor(request.tensors, ATTEST_ROLE_K);
     return MatmulChoice::Transposed(q, Rows<Io, Operand>::MatrixOf(k, shape.keys), s, 1, engine);
   }
@@ -79,16 +73,36 @@ struct Choice {
 template <typename Io, typename Operand>
 struct Choices {
   Choices(const Request& request, BlockSizes block, const dnnl::engine& engine)
-      : shapes(request.problem, block) {
+      : shapes(request.problem, block), panels(PanelsOrOneMatrix(request, shapes, block, engine)) {
     for (const BlockShape& shape : shapes.blocks) {
-      const Choice<Io, Operand>& choice = of_shape.emplace_back(request, block, shape, engine);
+      const Choice<Io, Operand>& choice = of_shape.emplace_back(request, panels, shape, engine);
       for (const MatmulChoice* matmul : {&choice.scores, &choice.store, &choice.add}) {
         names.insert(matmul->name());
         scratchpad_bytes = std::max(scratchpad_bytes, matmul->scratchpad_bytes());
       }
     }
   }
+
+  // Panels where oneDNN has an optimized kernel for them in every shape.
+  static PanelLayout PanelsOrOneMatrix(const Request& request, const StepShapes& shapes,
+                                       BlockSizes block, const dnnl::engine& engine) {
+    const int64_t size = request.problem.head_size;
+    const PanelLayout panels = PanelLayout::Panels(size);
+    const PanelLayout one_matrix = PanelLayout::OneMatrix(size, block.keys);
+    if constexpr (!kTransposes<Operand>) return one_matrix;
+    const auto has_kernel = [&](BlockShape shape) {
+      try {
+        return !Choice<Io, Operand>::Scores(request, panels, shape, engine).is_reference();
+      } catch (const dnnl::error&) {
+        return false;
+      }
+    };
+    const bool all = std::all_of(shapes.blocks.begin(), shapes.blocks.end(), has_kernel);
+    return all ? panels : one_matrix;
+  }
+
   StepShapes shapes;
+  PanelLayout panels;
   std::vector<Choice<Io, Operand>> of_shape;
   std::set<std::string> names;
   uint64_t scratchpad_bytes = 0;
@@ -108,7 +122,7 @@ class OnednnProducts {
         k_(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys),
         v_(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys),
         stream_(engine),
-        transposed_k_(TransposedElements(problem_, block)),
+        panels_(choices.panels, problem_.head_size, kTransposes<Operand> ? block.keys : 0),
         scratchpad_(choices.scratchpad_bytes) {
     for (size_t index = 0; index < choices.of_shape.size(); ++index)
       compiled_.emplace(choices.shapes.blocks[index],
@@ -121,7 +135,8 @@ class OnednnProducts {
                           const Choices<Io, Operand>& choices) {
     return Rows<Io, Operand>::BytesOf(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys) +
            Rows<Io, Operand>::BytesOf(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys) +
-           sizeof(float) * TransposedElements(request.problem, block) + choices.scratchpad_bytes;
+           (kTransposes<Operand> ? sizeof(float) * choices.panels.Elements(block.keys) : 0) +
+           choices.scratchpad_bytes;
   }
 
   void Bind(const attest_tensor& k, const attest_tensor& v) {
@@ -139,11 +154,7 @@ class OnednnProducts {
 #endif
     step_k_ = k_.Get(b, kv_head, first, keys);
     step_v_ = v_.Get(b, kv_head, first, keys);
-    if constexpr (kTransposes<Operand>) {
-      Transpose(step_k_, k_stride_, keys, problem_.head_size, transposed_k_.data(),
-                TransposedStride(block_));
-      step_k_ = transposed_k_.data();
-    }
+    if constexpr (kTransposes<Operand>) step_k_ = panels_.Take(step_k_, k_stride_, keys);
   }
 
   void Scores(int64_t rows, int64_t keys, const Operand* q, float* s) {
@@ -160,16 +171,12 @@ class OnednnProducts {
     Matmul scores, store, add;
   };
 
-  static int64_t TransposedElements(const attest_problem& problem, BlockSizes block) {
-    return kTransposes<Operand> ? problem.head_size * TransposedStride(block) : 0;
-  }
-
   attest_problem problem_;
   BlockSizes block_;
   int64_t k_stride_;
   Rows<Io, Operand> k_, v_;
   dnnl::stream stream_;
-  AlignedBuffer<float> transposed_k_;  // [head_size, stride]
+  KeyPanels panels_;
   AlignedBuffer<char> scratchpad_;
   const Operand* step_k_ = nullptr;
   const Operand* step_v_ = nullptr;

@@ -114,7 +114,7 @@ DataType ProductTypeOf(int32_t dtype, const dnnl::engine& engine) {
     const Matrix square{64, 64, 64, type};
     const MatmulChoice choice(square, square, {64, 64, 64, DataType::f32}, MatmulChoice::kStore,
                               engine);
-    return choice.name().find("ref") == std::string::npos ? type : DataType::f32;
+    return choice.is_reference() ? DataType::f32 : type;
   } catch (const dnnl::error&) {
     return DataType::f32;
   }
@@ -128,6 +128,12 @@ MatmulChoice::MatmulChoice(const memory::desc& a, const memory::desc& b, const m
 MatmulChoice::MatmulChoice(Matrix a, Matrix b, Matrix out, Mode mode, const dnnl::engine& engine)
     : MatmulChoice(DescriptorOf(a), DescriptorOf(b), {}, DescriptorOf(out),
                    mode == kAdd ? Adding() : Attributes(), engine) {}
+
+MatmulChoice MatmulChoice::ByPanels(Matrix a, Matrix b, Matrix out, const dnnl::engine& engine) {
+  static_assert(kPanelCols == 64 && kPanelRowStep == 16);
+  const memory::desc panels({b.rows, b.cols}, DataType::f32, memory::format_tag::BA16a64b);
+  return {DescriptorOf(a), panels, {}, DescriptorOf(out), Attributes(), engine};
+}
 
 MatmulChoice MatmulChoice::Transposed(Matrix a, Matrix b, Matrix out, double scale,
                                       const dnnl::engine& engine) {

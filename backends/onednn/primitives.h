@@ -32,12 +32,20 @@ struct Matrix {
   DataType type;
 };
 
+// Panels of a matrix [k, n], as oneDNN's layout BA16a64b has them: kPanelCols columns each, one
+// panel behind the other, each row-major with k rounded up to kPanelRowStep rows, zero beyond k and
+// n.
+inline constexpr int64_t kPanelCols = 64;
+inline constexpr int64_t kPanelRowStep = 16;
+
 // What oneDNN chose for out = a b, out += a b, out = scale a b^T or out = a b^T + bias. Throws
 // dnnl::error where it has nothing.
 struct MatmulChoice {
   enum Mode { kStore, kAdd };
   // a is [m, k], b is [k, n], out is [m, n].
   MatmulChoice(Matrix a, Matrix b, Matrix out, Mode mode, const dnnl::engine& engine);
+  // b is [k, n] in panels of f32; its stride is not used.
+  static MatmulChoice ByPanels(Matrix a, Matrix b, Matrix out, const dnnl::engine& engine);
   // b is [n, k].
   static MatmulChoice Transposed(Matrix a, Matrix b, Matrix out, double scale,
                                  const dnnl::engine& engine);
@@ -46,6 +54,7 @@ struct MatmulChoice {
                              const dnnl::engine& engine);
 
   std::string name() const { return descriptor.impl_info_str(); }  // "brg:avx512_core", "ref:any"
+  bool is_reference() const { return name().find("ref") != std::string::npos; }
   uint64_t scratchpad_bytes() const { return descriptor.scratchpad_desc().get_size(); }
 
   dnnl::matmul::primitive_desc descriptor;
