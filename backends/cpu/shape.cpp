@@ -13,7 +13,7 @@ namespace attest::cpu {
 
 bool InPlace(const attest_tensor& tensor, bool scalar) {
   return tensor.dtype == ATTEST_F32 && tensor.strides[3] == 1 &&
-         (scalar || kMaskedMemory || tensor.shape[3] % kLanes == 0);
+         (scalar || tensor.shape[3] % kLanes == 0);
 }
 
 double ScoreFactor(const attest_problem& problem) {

@@ -16,9 +16,10 @@
 
 namespace attest::cpu {
 
-// Whether kernels can read (write) rows of that tensor where they lie: f32, contiguous, and no row
-// ends in a part of a vector that this instruction set cannot leave out. `scalar`: rows are read
-// one element at a time, which asks for no whole vectors.
+// Whether kernels can read (write) rows of that tensor where they lie: f32, contiguous, whole
+// vectors; `scalar`: read one element at a time, so vectors do not matter. Other rows are copied to
+// whole vectors on their boundaries: leaving lanes out as they are read takes 2 to 4 % longer with
+// 40 columns and 512 keys or more.
 bool InPlace(const attest_tensor& tensor, bool scalar);
 
 // Address of element [b, h, i, 0] of a tensor of any io type.
