@@ -53,8 +53,9 @@ struct Scratch {
         spans(layout.Take<Span>(rows / Operands::kTileRows)),
         states(layout.Take<uint8_t>(rows / Operands::kStateRows)) {
     const attest_tensor& tensor = GetTensor(tensors, ATTEST_ROLE_OUT);
-    out = InPlace(tensor, false) ? nullptr
-                                 : layout.Take<float>(rows * PaddedColumns(tensor.shape[3]));
+    out = InPlace(problem, tensor, false)
+              ? nullptr
+              : layout.Take<float>(rows * PaddedColumns(tensor.shape[3]));
   }
 
   Operands operands;

@@ -59,13 +59,16 @@ Factors::Factors(const attest_problem& problem)
 
 FloatOperands::FloatOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
                              Layout& layout)
-    : panel_(layout.Take<float>(
+    : value_columns_(static_cast<int>(CopiesParts(problem) ? PaddedColumns(problem.v_head_size)
+                                                           : problem.v_head_size)),
+      panel_(layout.Take<float>(
           std::max(kPanelKeys * problem.head_size, kFewKeys * PaddedColumns(problem.head_size)))),
       p_(layout.Take<float>(kRows * kPanelKeys)) {
   const auto copy = [&](int32_t role, bool scalar, int64_t count) {
     const attest_tensor& tensor = GetTensor(tensors, role);
-    return InPlace(tensor, scalar) ? nullptr
-                                   : layout.Take<float>(count * PaddedColumns(tensor.shape[3]));
+    return InPlace(problem, tensor, scalar)
+               ? nullptr
+               : layout.Take<float>(count * PaddedColumns(tensor.shape[3]));
   };
   q_copy_ = copy(ATTEST_ROLE_Q, true, rows);
   k_copy_ = copy(ATTEST_ROLE_K, true, kPanelKeys);
@@ -86,6 +89,7 @@ void FloatOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, He
   tile.keys = panel_;
   tile.values = values.data;
   tile.value_stride = values.stride;
+  tile.value_size = value_columns_;
 }
 
 DotOperands::DotOperands(const attest_problem& problem, Tensors tensors, int64_t rows,

@@ -56,6 +56,7 @@ class FloatOperands {
   void Finish() {}
 
  private:
+  int value_columns_;                           // that are computed
   float *panel_, *q_copy_, *k_copy_, *v_copy_;  // copies: nullptr where not needed
   float* p_;
   RowKeys<kTileRows> keys_;

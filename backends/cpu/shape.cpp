@@ -11,9 +11,14 @@
 
 namespace attest::cpu {
 
-bool InPlace(const attest_tensor& tensor, bool scalar) {
+bool CopiesParts(const attest_problem& problem) {
+  return !kMaskedMemory || problem.kv_sequence_length >= kCopyKeys;
+}
+
+bool InPlace(const attest_problem& problem, const attest_tensor& tensor, bool scalar) {
+  const bool is_whole = tensor.shape[3] % kLanes == 0;
   return tensor.dtype == ATTEST_F32 && tensor.strides[3] == 1 &&
-         (scalar || tensor.shape[3] % kLanes == 0);
+         (scalar || is_whole || !CopiesParts(problem));
 }
 
 double ScoreFactor(const attest_problem& problem) {

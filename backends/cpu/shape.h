@@ -16,11 +16,16 @@
 
 namespace attest::cpu {
 
-// Whether kernels can read (write) rows of that tensor where they lie: f32, contiguous, whole
-// vectors; `scalar`: read one element at a time, so vectors do not matter. Other rows are copied to
-// whole vectors on their boundaries: leaving lanes out as they are read takes 2 to 4 % longer with
-// 40 columns and 512 keys or more.
-bool InPlace(const attest_tensor& tensor, bool scalar);
+// Whether rows of V and O that end in a part of a vector are copied to whole vectors: in place they
+// begin anywhere in a cache line, and each panel reads them, which with 40 columns took 3 to 5 %
+// longer from 1024 keys on; with less keys the copies cost more. Without masks: always.
+inline constexpr int64_t kCopyKeys = 1024;
+bool CopiesParts(const attest_problem& problem);
+
+// Whether kernels can read (write) rows of that tensor where they lie: f32, contiguous, and no row
+// ends in a part of a vector that is copied. `scalar`: rows are read one element at a time, which
+// asks for no whole vectors.
+bool InPlace(const attest_problem& problem, const attest_tensor& tensor, bool scalar);
 
 // Address of element [b, h, i, 0] of a tensor of any io type.
 inline char* AddressOf(const attest_tensor& tensor, int64_t bytes, int64_t b, int64_t h,

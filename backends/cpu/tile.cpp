@@ -109,8 +109,14 @@ void Scores(const Tile& tile) {
 
 // out (+)= P V for R rows and C vectors of columns from `column` on. A panel is summed up by itself
 // first: one chain over all keys had three times the error at L = 2048, and was no faster.
-template <int R, int C>
-HWY_INLINE void OutTile(const Tile& tile, int column, const float* factors) {
+// kPartial: the last vector has only `lanes` columns.
+template <int R, int C, bool kPartial>
+HWY_INLINE void OutTile(const Tile& tile, int column, int lanes, const float* factors) {
+  const auto mask = hn::FirstN(kTag, static_cast<size_t>(lanes));
+  const auto load = [&](const float* from, int j) HWY_ATTR {
+    return kPartial && j == C - 1 ? hn::MaskedLoad(mask, kTag, from + j * kLanes)
+                                  : hn::LoadU(kTag, from + j * kLanes);
+  };
   const float* HWY_RESTRICT values = tile.values + column;
   const float* HWY_RESTRICT p = tile.p;
   float* HWY_RESTRICT out = tile.out + column;
@@ -125,7 +131,7 @@ HWY_INLINE void OutTile(const Tile& tile, int column, const float* factors) {
   for (int key = 0; key < keys; ++key) {
     Vec v[C];
 #pragma GCC unroll 4
-    for (int j = 0; j < C; ++j) v[j] = hn::LoadU(kTag, values + key * value_stride + j * kLanes);
+    for (int j = 0; j < C; ++j) v[j] = load(values + key * value_stride, j);
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
       const Vec weight = hn::Set(kTag, p[i * kPanelKeys + key]);
@@ -138,9 +144,12 @@ HWY_INLINE void OutTile(const Tile& tile, int column, const float* factors) {
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j) {
       float* to = out + i * out_stride + j * kLanes;
-      if (!tile.first) sums[i][j] = hn::Add(sums[i][j], hn::LoadU(kTag, to));
+      if (!tile.first) sums[i][j] = hn::Add(sums[i][j], load(out + i * out_stride, j));
       const Vec o = tile.last ? hn::Mul(sums[i][j], hn::Set(kTag, factors[i])) : sums[i][j];
-      hn::StoreU(o, kTag, to);
+      if (kPartial && j == C - 1)
+        hn::BlendedStore(o, mask, kTag, to);
+      else
+        hn::StoreU(o, kTag, to);
     }
 }
 
@@ -148,7 +157,11 @@ template <int R, int C>
 HWY_INLINE void OutColumns(const Tile& tile, int column, int vectors, const float* factors) {
   if constexpr (C > 1)
     if (vectors < C) return OutColumns<R, C - 1>(tile, column, vectors, factors);
-  OutTile<R, C>(tile, column, factors);
+  const int lanes = std::min(tile.value_size - column - (C - 1) * kLanes, kLanes);
+  if (kMaskedMemory && lanes < kLanes)
+    OutTile<R, C, true>(tile, column, lanes, factors);
+  else
+    OutTile<R, C, false>(tile, column, kLanes, factors);
 }
 
 // out += P V, divided by the sums in the last panel; 0 for a row that saw no key.
