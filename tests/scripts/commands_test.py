@@ -112,7 +112,7 @@ class Commands(unittest.TestCase):
         self.write("bin/nvidia-smi", "#!/bin/sh\necho 8.6; echo 9.0\n")
         self.assertEqual(architecture("scripts/bench"), "86")
         self.assertEqual(architecture("scripts/test"), "86")
-        self.assertEqual(architecture(".ci/run"), "all")
+        self.assertEqual(architecture(".ci/run"), "all-major")
         self.assertEqual(architecture("scripts/bench", ATTEST_CUDA_ARCHITECTURES="75"), "75")
 
     def test_help_needs_nothing_built(self):
