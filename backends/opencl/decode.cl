@@ -4,7 +4,8 @@
 // limit. The rows that read one kv head (its group of query heads times the queries) are stacked,
 // STACK at a time; the keys are cut into splits. A work-item takes tasks (batch entry, kv head,
 // stack, split) from an atomic counter and leaves an unnormalised output, m and l for each row;
-// Merge joins the splits by their LSE. K and V are read where they lie, as vectors, where their
+// Merge joins the splits by their LSE; where there is one split, the work-item itself writes the
+// output, and the second launch is saved. K and V are read where they lie, as vectors, where their
 // rows allow it.
 //
 // Right for any number of queries, but K and V are read again for each stack. All of abi.h but
@@ -153,6 +154,33 @@ INLINE void MakeStack(const __global SdpaShape* shape, const __global uchar* que
   }
 }
 
+// Vector of columns from c on of a row's output.
+INLINE void StoreColumns(const __global SdpaShape* shape, float16 total, float sum, int c,
+                         __global Io* o) {
+  float columns[LANES];
+  vstore16(sum == 0.0f ? (float16)(0.0f) : total / sum, 0, columns);
+  for (int t = 0; t < LANES && c + t < V_HEAD_SIZE; ++t)
+    Store(columns[t], o, (c + t) * shape->out.strides[3]);
+}
+
+INLINE void StoreLse(const __global SdpaShape* shape, float top, float sum, __global uchar* lse,
+                     long b, long h, long i) {
+  if (shape->has_lse)
+    *(__global float*)RowOf(lse, &shape->lse, b, h, i, sizeof(float)) =
+        sum == 0.0f ? -INFINITY : top * LN_2 + log(sum);
+}
+
+// Output of a stack whose keys were not split.
+INLINE void StoreStack(const __global SdpaShape* shape, const Stack* s, long b,
+                       const __global float* o, __global uchar* out, __global uchar* lse) {
+  for (int g = 0; g < s->rows; ++g) {
+    __global Io* to = (__global Io*)RowOf(out, &shape->out, b, s->head[g], s->query[g], sizeof(Io));
+    for (int c = 0; c < V_PAD; c += LANES)
+      StoreColumns(shape, Read(o + g * V_PAD + c), s->sum[g], c, to);
+    StoreLse(shape, s->top[g], s->sum[g], lse, b, s->head[g], s->query[g]);
+  }
+}
+
 __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void Decode(
     const __global SdpaShape* restrict shape, const __global uchar* restrict query,
     const __global uchar* restrict keys, const __global uchar* restrict values,
@@ -216,6 +244,10 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
         AddStack(scores, v_rows + j * LANES, v_stride, count, o + j * LANES,
                  O_VECTORS % VALUE_VECTORS);
     }
+    if (splits == 1) {
+      StoreStack(shape, &s, b, o, out, lse);
+      continue;
+    }
     __global float* state = partial + partials * V_PAD + task * STACK * 2;
     for (int g = 0; g < STACK; ++g) {
       state[2 * g] = s.top[g];
@@ -257,12 +289,7 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
       const long part = (first_task + split) * STACK + slot;
       total += Exp2((float16)(states[part * 2] - shift)) * Read(partial + part * V_PAD + c);
     }
-    float columns[LANES];
-    vstore16(sum == 0.0f ? (float16)(0.0f) : total / sum, 0, columns);
-    for (int t = 0; t < LANES && c + t < V_HEAD_SIZE; ++t)
-      Store(columns[t], o, (c + t) * shape->out.strides[3]);
+    StoreColumns(shape, total, sum, c, o);
   }
-  if (shape->has_lse)
-    *(__global float*)RowOf(lse, &shape->lse, b, h, i, sizeof(float)) =
-        sum == 0.0f ? -INFINITY : top * LN_2 + log(sum);
+  StoreLse(shape, top, sum, lse, b, h, i);
 }

@@ -109,8 +109,8 @@ Recipe MakeRecipe(const Request& request, Session& session) {
     const cl::Program& program =
         ProgramOf(session, {"sdpa_shape.h", "elements.cl", "vector.cl", "decode.cl"}, options);
     Recipe recipe;
-    recipe.launches = {DecodeLaunch(program, request, division),
-                       MergeLaunch(program, request, division)};
+    recipe.launches = {DecodeLaunch(program, request, division)};
+    if (division.splits > 1) recipe.launches.push_back(MergeLaunch(program, request, division));
     recipe.scratch_bytes = ScratchBytes(request, session);
     recipe.implementation = "decode.cl " + options + " on " + session.device.description.name +
                             ", " + std::to_string(division.workers) + " workers, " +
