@@ -9,16 +9,7 @@
 namespace attest::cpu {
 namespace {
 
-// Beyond `columns` 0s may be written up to the end of a vector.
-void LoadRow(const float* row, int64_t columns, float* out) {
-  int64_t c = 0;
-  for (; c + kLanes <= columns; c += kLanes) hn::StoreU(hn::LoadU(kTag, row + c), kTag, out + c);
-  if (kMaskedMemory && c < columns)
-    hn::StoreU(hn::MaskedLoad(hn::FirstN(kTag, static_cast<size_t>(columns - c)), kTag, row + c),
-               kTag, out + c);
-  else
-    std::copy_n(row + c, columns - c, out + c);
-}
+void LoadRow(const float* row, int64_t columns, float* out) { std::copy_n(row, columns, out); }
 
 void LoadRow(const Bfloat16* row, int64_t columns, float* out) {
   for (int64_t c = 0; c < columns; ++c) out[c] = ToFloat(row[c]);
@@ -42,23 +33,8 @@ void LoadAll(const Io* row, int64_t row_stride, int64_t step, int64_t count, int
       LoadRow(row, columns, out);
     else
       for (int64_t c = 0; c < columns; ++c) out[c] = Widen(row[c * step]);
-    for (int64_t c = columns; c < padded; ++c) out[c] = 0;
+    std::fill(out + columns, out + padded, 0.0f);
   }
-}
-
-void StoreRow(const float* from, int64_t columns, float* row) {
-  int64_t c = 0;
-  for (; c + kLanes <= columns; c += kLanes) hn::StoreU(hn::LoadU(kTag, from + c), kTag, row + c);
-  if (kMaskedMemory && c < columns)
-    hn::BlendedStore(hn::LoadU(kTag, from + c), hn::FirstN(kTag, static_cast<size_t>(columns - c)),
-                     kTag, row + c);
-  else
-    std::copy_n(from + c, columns - c, row + c);
-}
-
-template <typename Io>
-void StoreRow(const float* from, int64_t columns, Io* row) {
-  for (int64_t c = 0; c < columns; ++c) Narrow(from[c], &row[c]);
 }
 
 template <typename Io>
@@ -66,7 +42,7 @@ void StoreAll(const float* from, int64_t stride, int64_t count, int64_t columns,
               int64_t row_stride, int64_t step) {
   for (int64_t i = 0; i < count; ++i, row += row_stride, from += stride)
     if (step == 1)
-      StoreRow(from, columns, row);
+      for (int64_t c = 0; c < columns; ++c) Narrow(from[c], &row[c]);
     else
       for (int64_t c = 0; c < columns; ++c) Narrow(from[c], &row[c * step]);
 }
