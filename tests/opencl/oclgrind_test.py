@@ -21,6 +21,9 @@ SHAPES = (
     ("--seq", "9", "--head-size", "20", "--causal", "causal", "--kv-heads", "1", "--lse", "1"),
     ("--seq", "3", "--kv-len", "35", "--head-size", "16", "--mask", "boolean"),
     ("--seq", "7", "--head-size", "8", "--softcap", "5", "--window", "3:1"),
+    # Keys that opencl:decode splits.
+    ("--seq", "1", "--kv-len", "300", "--head-size", "8", "--kv-heads", "1", "--causal", "full",
+     "--lse", "1"),
     ("--op", "self_attention", "--seq", "5", "--kv-len", "7", "--hidden", "10", "--head-size", "8",
      "--bias", "1", "--out-proj", "1", "--causal", "full"),
 )
