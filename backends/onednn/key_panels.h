@@ -34,7 +34,7 @@ struct PanelLayout {
     return {most_keys, most_keys + 16, head_size};
   }
 
-  bool in_panels() const { return stride == keys; }
+  bool in_panels() const { return stride == keys; }  // one matrix has a wider stride
 
   int64_t Elements(int64_t most_keys) const {
     return (most_keys + keys - 1) / keys * rows * stride;

@@ -63,6 +63,11 @@ class Folder(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
 
+    def written(self, name, report):
+        path = self.folder / name
+        path.write_text(json.dumps(report), encoding="utf-8")
+        return path
+
     def page_of(self, *reports, files=("--page-only",)):
         result = plot(*reports, "--out", self.folder / "out", *files)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -75,14 +80,10 @@ class Folder(unittest.TestCase):
                 result["backend"] = HOSTILE + result["backend"]
                 result["reason"] = HOSTILE
         report["attest"]["machine"]["slug"] = HOSTILE
-        path = self.folder / "hostile.json"
-        path.write_text(json.dumps(report), encoding="utf-8")
-        return path
+        return self.written("hostile.json", report)
 
     def few(self):
-        path = self.folder / "few.json"
-        path.write_text(json.dumps(few_cells()), encoding="utf-8")
-        return path
+        return self.written("few.json", few_cells())
 
     def with_threads(self):
         """The report, and beside each result one that takes 1.5 times as long on one thread."""
@@ -95,9 +96,7 @@ class Folder(unittest.TestCase):
                 result.update(threads=2, scaling={"from_threads": 1, "ratio": 1.5, "low": 1.4, "high": 1.6,
                                                   "efficiency": 0.75, "rounds": 12})
                 cell["results"].append(slow)
-        path = self.folder / "threads.json"
-        path.write_text(json.dumps(report), encoding="utf-8")
-        return path
+        return self.written("threads.json", report)
 
 
 class Page(Folder):
@@ -130,8 +129,7 @@ class Page(Folder):
     def test_of_two_reports_names_both_and_repeats_no_id(self):
         other = few_cells()
         other["attest"]["machine"]["slug"] = "another-machine"
-        path = self.folder / "other.json"
-        path.write_text(json.dumps(other), encoding="utf-8")
+        path = self.written("other.json", other)
         text = self.page_of(self.few(), path, files=())
         self.assertIn("another-machine", text)
         for name in ("0-few-time.svg", "1-other-time.png"):
@@ -153,8 +151,7 @@ class Page(Folder):
             made["verdict"] = "fail" if label == "a:wrong" else "pass"
             cell["results"].append(made)
         part["cells"] = [cell]
-        path = self.folder / "two.json"
-        path.write_text(json.dumps(report), encoding="utf-8")
+        path = self.written("two.json", report)
         text = self.page_of(path)
         table = text[text.index("Who is fastest where"):text.index("</table>")]
         cells = re.findall(r"<td[^>]*>([^<]*)</td>", table)
@@ -172,8 +169,7 @@ class Page(Folder):
             cell["problem"].update(is_causal=0, q_num_heads=12, kv_num_heads=12)
             cell["results"] = [{**copy.deepcopy(timed), "backend": f"a_backend_with_a_name_{i}"} for i in range(17)]
         report["attest"]["cells"] = cells
-        path = self.folder / "many.json"
-        path.write_text(json.dumps(report), encoding="utf-8")
+        path = self.written("many.json", report)
         self.page_of(path, files=())
         svg = (self.folder / "out" / "time.svg").read_text(encoding="utf-8")
         width = float(re.search(r'viewBox="0 0 ([\d.]+) ', svg).group(1))
@@ -185,8 +181,7 @@ class Page(Folder):
         report = few_cells()
         timing = report["attest"]["cells"][0]["results"][0]["timing"]
         timing.update(drift=-0.0123, outliers=2, voluntary_switches=40, involuntary_switches=7, spread=0.25)
-        path = self.folder / "rounds.json"
-        path.write_text(json.dumps(report), encoding="utf-8")
+        path = self.written("rounds.json", report)
         self.assertIn('title="12 rounds, middle 60 % within 25.0 % of the median, later half -1.2 %, 2 outliers, '
                       '40 times waited, 7 times put off the CPU"', self.page_of(path))
 
@@ -196,8 +191,7 @@ class Page(Folder):
                  "figures": {"entropy_bits": 1.5, "largest_weight": None, "largest_weight_nonfinite": "nan"}}
                 for category in ("16", HOSTILE) for series in ("q.k", "q.k / sqrt(d)")]
         report["attest"]["studies"] = [{"name": "scale", "backend": "b", "sentence": "Entropy falls.", "rows": rows}]
-        path = self.folder / "study.json"
-        path.write_text(json.dumps(report), encoding="utf-8")
+        path = self.written("study.json", report)
         page = self.page_of(path)
         self.assertIn("On b. Entropy falls.", page)
         self.assertIn("entropy bits", page)
@@ -216,8 +210,7 @@ class Page(Folder):
         for cell in report["attest"]["cells"]:
             for result in cell["results"]:
                 result.update(verdict="error", timing=None, rates=None, verification=None)
-        path = self.folder / "errors.json"
-        path.write_text(json.dumps(report), encoding="utf-8")
+        path = self.written("errors.json", report)
         text = self.page_of(path)
         self.assertIn("no verified time", text)
         self.assertIn(">error</span>", text)
