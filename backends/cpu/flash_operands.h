@@ -49,16 +49,18 @@ class FloatOperands {
   void SetQueries(int64_t row, Tile& tile) {
     tile.q = q_.data + row * q_.stride;
     tile.q_stride = q_.stride;
-    tile.p = p_;
+    tile.p = p_ + waiting_.size() * kRows * kPanelKeys;
     keys_.SetFor(tile);
   }
-  void Compute(const Tile& tile) { ComputeTile(tile); }
-  void Finish() {}
+  void Compute(const Tile& tile);
+  void Finish();
 
  private:
+  const size_t group_;         // tiles whose scores are computed before their outputs
+  std::vector<Tile> waiting_;  // for their outputs
   int value_columns_;                           // that are computed
   float *panel_, *q_copy_, *k_copy_, *v_copy_;  // copies: nullptr where not needed
-  float* p_;
+  float* p_;  // of each tile of a group
   RowKeys<kTileRows> keys_;
   Rows q_{};
 };

@@ -177,6 +177,20 @@ void Output(const Tile& tile) {
   }
 }
 
+struct ScoreKernels {
+  template <int kDepth, int R>
+  static void Compute(const Tile& tile) {
+    Scores<kDepth, R>(tile);
+  }
+};
+
+struct OutputKernels {
+  template <int kDepth, int R>
+  static void Compute(const Tile& tile) {
+    Output<R>(tile);
+  }
+};
+
 struct FloatKernels {
   template <int kDepth, int R>
   static void Compute(const Tile& tile) {
@@ -188,5 +202,9 @@ struct FloatKernels {
 }  // namespace
 
 void ComputeTile(const Tile& tile) { Dispatch<FloatKernels>(tile); }
+
+void ComputeScores(const Tile& tile) { Dispatch<ScoreKernels>(tile); }
+
+void ComputeOutput(const Tile& tile) { Dispatch<OutputKernels>(tile); }
 
 }  // namespace attest::cpu

@@ -78,6 +78,10 @@ struct RowKeys {
 // Computes the tile for the head size `depth`.
 void ComputeTile(const Tile& tile);
 
+// Its two parts: P, and what P adds to `out`, for which ranges and masks are no longer needed.
+void ComputeScores(const Tile& tile);
+void ComputeOutput(const Tile& tile);
+
 }  // namespace attest::cpu
 
 #endif  // ATTEST_BACKENDS_CPU_TILE_H_
