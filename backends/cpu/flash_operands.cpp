@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "attest/l1_cache.hpp"
+
 namespace attest::cpu {
 namespace {
 
@@ -35,19 +37,11 @@ bool IsWhole(const attest_tensor& tensor, int64_t unit) {
   return tensor.strides[3] == 1 && tensor.shape[3] % unit == 0;
 }
 
-// How many tiles a panel's keys serve before its values do. Where both do not fit into the L1 cache
-// beside what passes through it, but one does, each is used by this many tiles in turn; P waits in
-// the L2 cache. On a Xeon (48 KiB) head sizes 80 to 128 took 1 to 4 % less time so, up to 7 % while
-// others used the cores; 8 tiles gained half of that, 96 no more; d = 64 lost 0.5 %.
+// How many tiles a panel's keys serve before its values do; P waits in the L2 cache. On a Xeon (L1
+// 48 KiB) head sizes 80 to 128 took 1 to 4 % less time with 32 than with 1, up to 7 % less while
+// others used the cores; 8 gained half of that, 96 no more; d = 64 lost 0.5 %.
 int64_t TilesOfGroup(const attest_problem& problem) {
-  constexpr int64_t kTiles = 32;
-  static const int64_t l1 = L1Bytes();
-  const auto panel = [](int64_t columns) {
-    return static_cast<int64_t>(sizeof(float)) * kPanelKeys * columns;
-  };
-  const int64_t keys = panel(problem.head_size), values = panel(problem.v_head_size);
-  const bool both_fit = keys + values <= l1 * 3 / 4, one_fits = std::max(keys, values) <= l1 * 7 / 8;
-  return both_fit || !one_fits ? 1 : kTiles;
+  return PanelsShareL1(kPanelKeys, problem.head_size, problem.v_head_size) ? 1 : 32;
 }
 
 struct PairPanel {

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shape.h"
 
-#if defined(__linux__)
-#include <unistd.h>
-#endif
-
 #include <cmath>
 #include <cstring>
 #include <new>
@@ -76,13 +72,6 @@ float LogSumExp(float sum, float shift) {
   const double sum_of_powers = static_cast<double>(sum) / static_cast<double>(kUnit);
   return static_cast<float>((std::log2(sum_of_powers) - static_cast<double>(shift)) *
                             std::numbers::ln2);
-}
-
-int64_t L1Bytes() {
-#if defined(_SC_LEVEL1_DCACHE_SIZE)
-  if (const long bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0) return bytes;
-#endif
-  return 32 << 10;
 }
 
 Memory::Memory(uint64_t bytes) {

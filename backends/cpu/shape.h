@@ -62,9 +62,6 @@ void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, con
 // log of the sum of exp(score): from the sum of P and -m.
 float LogSumExp(float sum, float shift);
 
-// Bytes of a core's L1 data cache; 32 KiB where the system does not say.
-int64_t L1Bytes();
-
 // Memory on a page's boundary, zeroed so that its pages exist before anything is timed.
 class Memory {
  public:

@@ -19,7 +19,8 @@
 // Lost: unpacked K under 8 x 32 tiles, a search for the maximum in every panel, vstore16, subnormal
 // probabilities (a fifth of the speed on peaky scores), a host that yields until the kernel is done
 // (its yields keep a CPU from the kernel's threads).
-// sdpa_shape.h, elements.cl, vector.cl, pack.cl and flash_vec_tile.cl are pasted before this file.
+// sdpa_shape.h, elements.cl, vector.cl, pack.cl and flash_vec_tile.cl are pasted before this file;
+// GROUP, the tiles whose scores are computed before their outputs, is given at build.
 
 // A row of O is done in parts of nearly equal size, each at most VALUE_VECTORS.
 #define O_VECTORS (V_PAD / LANES)
@@ -42,7 +43,7 @@ INLINE Scratch Carve(__global float* base, int block_rows) {
   Scratch s;
   s.panel = base;
   s.p = s.panel + HEAD_PAD * PANEL;
-  s.k = s.p + ROWS * PANEL;
+  s.k = s.p + GROUP * ROWS * PANEL;
   s.v = s.k + PANEL * HEAD_PAD;
   s.q = s.v + PANEL * V_PAD;
   s.o = s.q + block_rows * HEAD_SIZE;
@@ -123,87 +124,137 @@ INLINE void PrefetchPanel(const __global Io* k, long k_stride, const __global Io
   }
 }
 
-// All tiles of a task against the keys [first_key, first_key + PANEL).
-INLINE void RunPanel(const __global SdpaShape* shape, const Task* task, const Scratch* s,
-                     long first_key, bool has_next) {
-  const int keys = (int)min((long)PANEL, shape->kv_sequence_length - first_key);
+// The keys and values of a panel, where a tile reads them; the keys are packed in the scratch.
+typedef struct Panel {
+  long first_key;
+  int keys;  // that exist
+  const __global float* v;
+  long v_stride;
+} Panel;
+
+INLINE Panel LoadPanel(const __global SdpaShape* shape, const Task* task, const Scratch* s,
+                       long first_key) {
+  Panel panel;
+  panel.first_key = first_key;
+  panel.keys = (int)min((long)PANEL, shape->kv_sequence_length - first_key);
   const __global Io* k = task->k + first_key * shape->k.strides[2];
   const __global Io* v = task->v + first_key * shape->v.strides[2];
-  long k_stride = shape->k.strides[2], v_stride = shape->v.strides[2];
-  const __global float *k_rows = (const __global float*)k, *v_rows = (const __global float*)v;
+  const __global float* k_rows = (const __global float*)k;
+  long k_stride = shape->k.strides[2];
   if (!InPlace(shape->k.strides[3], HEAD_SIZE, 4)) {
-    StageRows(k, k_stride, shape->k.strides[3], keys, HEAD_SIZE, HEAD_PAD, s->k);
+    StageRows(k, k_stride, shape->k.strides[3], panel.keys, HEAD_SIZE, HEAD_PAD, s->k);
     k_rows = s->k;
     k_stride = HEAD_PAD;
   }
+  panel.v = (const __global float*)v;
+  panel.v_stride = shape->v.strides[2];
   if (!InPlace(shape->v.strides[3], V_HEAD_SIZE, LANES)) {
-    StageRows(v, v_stride, shape->v.strides[3], keys, V_HEAD_SIZE, V_PAD, s->v);
-    v_rows = s->v;
-    v_stride = V_PAD;
+    StageRows(v, panel.v_stride, shape->v.strides[3], panel.keys, V_HEAD_SIZE, V_PAD, s->v);
+    panel.v = s->v;
+    panel.v_stride = V_PAD;
   }
-  PackRows(k_rows, k_stride, keys, KeyFactor(shape), HEAD_PAD, PANEL, s->panel);
+  PackRows(k_rows, k_stride, panel.keys, KeyFactor(shape), HEAD_PAD, PANEL, s->panel);
+  return panel;
+}
 
-  const bool q_in_place = InPlace(shape->q.strides[3], HEAD_SIZE, 1);
-  const bool o_in_place = InPlace(shape->out.strides[3], V_HEAD_SIZE, LANES);
+// Whether the tile of rows from r on sees keys of the panel.
+INLINE bool SeesPanel(const Task* task, const Panel* panel, int r) {
+  const long row = task->first_row + r, last = row + min(ROWS, task->rows - r) - 1;
+  return BeginOf(&task->spans, row) < panel->first_key + PANEL &&
+         EndOf(&task->spans, last) > panel->first_key;
+}
+
+// What the scores of a tile leave to its output.
+typedef struct Step {
+  bool is_first, raised;
+  float rescale[ROWS];
+} Step;
+
+INLINE void TileScores(const __global SdpaShape* shape, const Task* task, const Scratch* s,
+                       const Panel* panel, int r, __global float* p, Step* step) {
+  const int rows = min(ROWS, task->rows - r);
+  const long row = task->first_row + r, first_key = panel->first_key;
+  const long end = EndOf(&task->spans, row + rows - 1);
+  const int visible_keys = (int)min((long)panel->keys, end - first_key);
+  const bool edge = panel->keys < PANEL || EndOf(&task->spans, row) < first_key + PANEL ||
+                    BeginOf(&task->spans, row + rows - 1) > first_key;
+  const bool in_place = InPlace(shape->q.strides[3], HEAD_SIZE, 1) && rows == ROWS;
+  Tile t;
+  t.q = in_place ? (const __global float*)task->q + r * shape->q.strides[2] : s->q + r * HEAD_SIZE;
+  t.q_stride = in_place ? shape->q.strides[2] : HEAD_SIZE;
+  t.p = p;
+  t.maxima = s->maxima + r;
+  t.sums = s->sums + r * LANES;
+  t.is_first = s->states[r / ROWS] == UNTOUCHED;
+  t.begin = (int)clamp(row + task->spans.begin_shift - first_key, -4096L, 4096L);
+  t.end = (int)clamp(row + task->spans.end_shift - first_key, -4096L, 4096L);
+  t.limit = (int)min(task->spans.limit - first_key, (long)panel->keys);
+  t.mask_row_bytes = shape->mask.strides[2] * MASK_BYTES;
+  t.mask_key_bytes = shape->mask.strides[3] * MASK_BYTES;
+  t.mask_stride = shape->mask.strides[3];
+  t.mask = task->mask + r * t.mask_row_bytes + first_key * t.mask_key_bytes;
+  t.rows = rows;
+  t.keys = panel->keys;
+  t.softcap = shape->softcap;
+  step->is_first = t.is_first;
+  step->raised =
+      Probabilities(&t, s->panel, edge, visible_keys, s->states + r / ROWS, step->rescale);
+}
+
+INLINE void TileOutput(const __global SdpaShape* shape, const Task* task, const Scratch* s,
+                       const Panel* panel, int r, const __global float* p, const Step* step) {
+  const int rows = min(ROWS, task->rows - r);
+  const long end = EndOf(&task->spans, task->first_row + r + rows - 1);
+  const int visible_keys = (int)min((long)panel->keys, end - panel->first_key);
+  const bool is_last = end <= panel->first_key + PANEL;
+  float inverse[ROWS];
+  if (is_last) {
+    UNROLL for (int i = 0; i < ROWS; ++i) {
+      const float sum = Sum16(Read(s->sums + (r + i) * LANES));
+      inverse[i] = sum > 0.0f ? 1.0f / sum : sum == 0.0f ? 0.0f : sum;
+    }
+  }
+  const bool staged = !InPlace(shape->out.strides[3], V_HEAD_SIZE, LANES) || rows < ROWS;
+  __global float* o = staged ? s->o + r * V_PAD
+                             : (__global float*)task->out + r * shape->out.strides[2];
+  const long o_stride = staged ? V_PAD : shape->out.strides[2];
+  for (int part = 0; part < LARGER_PARTS; ++part)
+    ValueTile(p, panel->v + PART_BEGIN(part), panel->v_stride, visible_keys, o + PART_BEGIN(part),
+              o_stride, min(PART_VECTORS + 1, VALUE_VECTORS), step->is_first, step->raised, is_last,
+              step->rescale, inverse);
+  for (int part = LARGER_PARTS; part < PARTS; ++part)
+    ValueTile(p, panel->v + PART_BEGIN(part), panel->v_stride, visible_keys, o + PART_BEGIN(part),
+              o_stride, PART_VECTORS, step->is_first, step->raised, is_last, step->rescale,
+              inverse);
+  if (is_last) Finish(shape, task, s, r, rows, true, staged);
+}
+
+// All tiles of a task against the keys [first_key, first_key + PANEL): of GROUP tiles first the
+// scores, then the outputs.
+INLINE void RunPanel(const __global SdpaShape* shape, const Task* task, const Scratch* s,
+                     long first_key, bool has_next) {
+  const Panel panel = LoadPanel(shape, task, s, first_key);
+  const long next = first_key + PANEL;
   const int lines = PANEL * (max(HEAD_SIZE, V_HEAD_SIZE) * (int)sizeof(Io) / CACHE_LINE + 1);
   const int lines_per_tile = (lines * ROWS + task->rows - 1) / task->rows;
   int line = has_next ? 0 : lines;
-  for (int r = 0; r < task->rows; r += ROWS) {
-    const int rows = min(ROWS, task->rows - r);
-    const long row = task->first_row + r;
-    const long begin = BeginOf(&task->spans, row), end = EndOf(&task->spans, row + rows - 1);
-    if (begin >= first_key + PANEL || end <= first_key) continue;
-    if (line < lines) {
-      PrefetchPanel(k + PANEL * shape->k.strides[2], shape->k.strides[2],
-                    v + PANEL * shape->v.strides[2], shape->v.strides[2], line,
-                    line + lines_per_tile);
-      line += lines_per_tile;
-    }
-    const int visible_keys = (int)min((long)keys, end - first_key);
-    const bool edge = keys < PANEL || EndOf(&task->spans, row) < first_key + PANEL ||
-                      BeginOf(&task->spans, row + rows - 1) > first_key;
-    const bool whole = rows == ROWS;
-    Tile t;
-    t.q = q_in_place && whole ? (const __global float*)task->q + r * shape->q.strides[2]
-                              : s->q + r * HEAD_SIZE;
-    t.q_stride = q_in_place && whole ? shape->q.strides[2] : HEAD_SIZE;
-    t.p = s->p;
-    t.maxima = s->maxima + r;
-    t.sums = s->sums + r * LANES;
-    t.is_first = s->states[r / ROWS] == UNTOUCHED;
-    t.begin = (int)clamp(row + task->spans.begin_shift - first_key, -4096L, 4096L);
-    t.end = (int)clamp(row + task->spans.end_shift - first_key, -4096L, 4096L);
-    t.limit = (int)min(task->spans.limit - first_key, (long)keys);
-    t.mask_row_bytes = shape->mask.strides[2] * MASK_BYTES;
-    t.mask_key_bytes = shape->mask.strides[3] * MASK_BYTES;
-    t.mask_stride = shape->mask.strides[3];
-    t.mask = task->mask + r * t.mask_row_bytes + first_key * t.mask_key_bytes;
-    t.rows = rows;
-    t.keys = keys;
-    t.softcap = shape->softcap;
-
-    float rescale[ROWS], inverse[ROWS];
-    const bool raised =
-        Probabilities(&t, s->panel, edge, visible_keys, s->states + r / ROWS, rescale);
-    const bool is_last = end <= first_key + PANEL;
-    if (is_last) {
-      UNROLL for (int i = 0; i < ROWS; ++i) {
-        const float sum = Sum16(Read(t.sums + i * LANES));
-        inverse[i] = sum > 0.0f ? 1.0f / sum : sum == 0.0f ? 0.0f : sum;
+  Step steps[GROUP];
+  for (int first = 0; first < task->rows; first += GROUP * ROWS) {
+    const int end = min(first + GROUP * ROWS, task->rows);
+    for (int r = first; r < end; r += ROWS) {
+      if (!SeesPanel(task, &panel, r)) continue;
+      if (line < lines) {
+        PrefetchPanel(task->k + next * shape->k.strides[2], shape->k.strides[2],
+                      task->v + next * shape->v.strides[2], shape->v.strides[2], line,
+                      line + lines_per_tile);
+        line += lines_per_tile;
       }
+      TileScores(shape, task, s, &panel, r, s->p + (r - first) * PANEL, &steps[(r - first) / ROWS]);
     }
-    const bool staged = !(o_in_place && whole);
-    __global float* o = staged ? s->o + r * V_PAD
-                               : (__global float*)task->out + r * shape->out.strides[2];
-    const long o_stride = staged ? V_PAD : shape->out.strides[2];
-    for (int part = 0; part < LARGER_PARTS; ++part)
-      ValueTile(s->p, v_rows + PART_BEGIN(part), v_stride, visible_keys, o + PART_BEGIN(part),
-                o_stride, min(PART_VECTORS + 1, VALUE_VECTORS), t.is_first, raised, is_last,
-                rescale, inverse);
-    for (int part = LARGER_PARTS; part < PARTS; ++part)
-      ValueTile(s->p, v_rows + PART_BEGIN(part), v_stride, visible_keys, o + PART_BEGIN(part),
-                o_stride, PART_VECTORS, t.is_first, raised, is_last, rescale, inverse);
-    if (is_last) Finish(shape, task, s, r, rows, true, staged);
+    for (int r = first; r < end; r += ROWS)
+      if (SeesPanel(task, &panel, r))
+        TileOutput(shape, task, s, &panel, r, s->p + (r - first) * PANEL,
+                   &steps[(r - first) / ROWS]);
   }
 }
 

@@ -4,6 +4,7 @@
 // which are as many work-groups as the host was given threads.
 #include <algorithm>
 
+#include "attest/l1_cache.hpp"
 #include "error.h"
 #include "sdpa_variant.h"
 #include "tuning.h"
@@ -23,6 +24,12 @@ const std::vector<Choice> kChoices = {
     {6, 4, 4, 768}, {6, 4, 4, 384}, {6, 1, 1, 768}, {6, 2, 2, 768}, {12, 2, 2, 768}};
 
 Tiling TilingOf(const Choice& choice) { return {choice[0], choice[1], choice[2], choice[3]}; }
+
+// As in the backend cpu (flash_operands.cpp): where a panel of keys and one of values do not fit into
+// the L1 cache together, but each does alone, it serves this many tiles before the other one does.
+int64_t TilesOfGroup(const attest_problem& problem, const Tiling& tiling) {
+  return PanelsShareL1(kLanes * tiling.key_vectors, problem.head_size, problem.v_head_size) ? 1 : 32;
+}
 
 struct Blocks {
   int64_t rows;  // of one block, whole tiles
@@ -64,7 +71,8 @@ int64_t WorkerFloats(const attest_problem& problem, const Tiling& tiling, int64_
   const int64_t panel = kLanes * tiling.key_vectors;
   const int64_t head = RoundUp(problem.head_size, 4);
   const int64_t v_head = RoundUp(problem.v_head_size, kLanes);
-  const int64_t floats = 2 * panel * head + panel * v_head + tiling.rows * panel +
+  const int64_t floats = 2 * panel * head + panel * v_head +
+                         TilesOfGroup(problem, tiling) * tiling.rows * panel +
                          block_rows * (problem.head_size + v_head + kLanes + 2);
   return RoundUp(floats, 1024);
 }
@@ -82,7 +90,8 @@ uint64_t BytesWith(const Request& request, const Session& session, const Tiling&
 
 std::string OptionsOf(const attest_problem& problem, const Tiling& tiling) {
   return VectorOptions(problem) + Define("ROWS", tiling.rows) +
-         Define("KEY_VECTORS", tiling.key_vectors) + Define("VALUE_VECTORS", tiling.value_vectors);
+         Define("KEY_VECTORS", tiling.key_vectors) + Define("VALUE_VECTORS", tiling.value_vectors) +
+         Define("GROUP", TilesOfGroup(problem, tiling));
 }
 
 Recipe RecipeWith(const Request& request, Session& session, const Tiling& tiling) {
