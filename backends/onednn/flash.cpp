@@ -39,10 +39,11 @@ Matrix Dense(int64_t rows, int64_t cols, DataType type) { return {rows, cols, co
 // What oneDNN chose for a block of that shape.
 template <typename Io, typename Operand>
 struct Choice {
-  Choice(const Request& request, PanelLayout panels, BlockShape shape, const dnnl::engine& engine)
+  Choice(const Request& request, PanelLayout panels, BlockShape shape, int64_t columns,
+         const dnnl::engine& engine)
       : scores(Scores(request, panels, shape, engine)),
-        store(Out(request, shape, MatmulChoice::kStore, engine)),
-        add(Out(request, shape, MatmulChoice::kAdd, engine)) {}
+        store(Out(request, shape, columns, MatmulChoice::kStore, engine)),
+        add(Out(request, shape, columns, MatmulChoice::kAdd, engine)) {}
 
   static MatmulChoice Scores(const Request& request, PanelLayout panels, BlockShape shape,
                              const dnnl::engine& engine) {
@@ -58,12 +59,12 @@ struct Choice {
     return MatmulChoice::Transposed(q, Rows<Io, Operand>::MatrixOf(k, shape.keys), s, 1, engine);
   }
 
-  static MatmulChoice Out(const Request& request, BlockShape shape, MatmulChoice::Mode mode,
-                          const dnnl::engine& engine) {
+  static MatmulChoice Out(const Request& request, BlockShape shape, int64_t columns,
+                          MatmulChoice::Mode mode, const dnnl::engine& engine) {
     const attest_tensor& v = GetTensor(request.tensors, ATTEST_ROLE_V);
     return {Dense(shape.rows, shape.keys, kDataType<Operand>),
-            Rows<Io, Operand>::MatrixOf(v, shape.keys),
-            Dense(shape.rows, request.problem.v_head_size, DataType::f32), mode, engine};
+            Rows<Io, Operand>::MatrixOf(v, shape.keys, columns),
+            Dense(shape.rows, columns, DataType::f32), mode, engine};
   }
 
   MatmulChoice scores, store, add;
@@ -75,7 +76,8 @@ struct Choices {
   Choices(const Request& request, BlockSizes block, const dnnl::engine& engine)
       : shapes(request.problem, block), panels(PanelsOrOneMatrix(request, shapes, block, engine)) {
     for (const BlockShape& shape : shapes.blocks) {
-      const Choice<Io, Operand>& choice = of_shape.emplace_back(request, panels, shape, engine);
+      const Choice<Io, Operand>& choice = of_shape.emplace_back(
+          request, panels, shape, block.out_columns, engine);
       for (const MatmulChoice* matmul : {&choice.scores, &choice.store, &choice.add}) {
         names.insert(matmul->name());
         scratchpad_bytes = std::max(scratchpad_bytes, matmul->scratchpad_bytes());
@@ -120,7 +122,7 @@ class OnednnProducts {
         block_(block),
         k_stride_(Rows<Io, Operand>::MatrixOf(GetTensor(request.tensors, ATTEST_ROLE_K), 1).stride),
         k_(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys),
-        v_(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys),
+        v_(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys, block.out_columns),
         stream_(engine),
         panels_(choices.panels, problem_.head_size, kTransposes<Operand> ? block.keys : 0),
         scratchpad_(choices.scratchpad_bytes) {
@@ -134,7 +136,8 @@ class OnednnProducts {
   static uint64_t BytesOf(const Request& request, BlockSizes block,
                           const Choices<Io, Operand>& choices) {
     return Rows<Io, Operand>::BytesOf(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys) +
-           Rows<Io, Operand>::BytesOf(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys) +
+           Rows<Io, Operand>::BytesOf(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys,
+                                      block.out_columns) +
            (kTransposes<Operand> ? sizeof(float) * choices.panels.Elements(block.keys) : 0) +
            choices.scratchpad_bytes;
   }

@@ -23,27 +23,28 @@ inline constexpr DataType kDataType<Half> = DataType::f16;
 template <>
 inline constexpr DataType kDataType<Bfloat16> = DataType::bf16;
 
-template <typename Io, typename Operand>
-bool InPlace(const attest_tensor& tensor) {
-  return std::is_same_v<Io, Operand> && tensor.strides[3] == 1;
-}
-
-// At most `most` rows at once of the described tensor; scratch for one thread.
+// At most `most` rows at once of the described tensor, with 0 behind their elements up to `cols`
+// columns; scratch for one thread.
 template <typename Io, typename Operand>
 class Rows {
  public:
-  Rows(const attest_tensor& tensor, int64_t most)
-      : tensor_(tensor), copies_(InPlace<Io, Operand>(tensor) ? 0 : most * tensor.shape[3]) {}
+  Rows(const attest_tensor& tensor, int64_t most, int64_t cols)
+      : tensor_(tensor), cols_(cols), copies_(InPlace(tensor, cols) ? 0 : most * cols) {}
+  Rows(const attest_tensor& tensor, int64_t most) : Rows(tensor, most, tensor.shape[3]) {}
 
+  static uint64_t BytesOf(const attest_tensor& tensor, int64_t most, int64_t cols) {
+    return InPlace(tensor, cols) ? 0 : most * cols * sizeof(Operand);
+  }
   static uint64_t BytesOf(const attest_tensor& tensor, int64_t most) {
-    return InPlace<Io, Operand>(tensor) ? 0 : most * tensor.shape[3] * sizeof(Operand);
+    return BytesOf(tensor, most, tensor.shape[3]);
   }
 
   // Layout of `count` rows of such a tensor.
+  static Matrix MatrixOf(const attest_tensor& tensor, int64_t count, int64_t cols) {
+    return {count, cols, InPlace(tensor, cols) ? tensor.strides[2] : cols, kDataType<Operand>};
+  }
   static Matrix MatrixOf(const attest_tensor& tensor, int64_t count) {
-    const int64_t cols = tensor.shape[3];
-    return {count, cols, InPlace<Io, Operand>(tensor) ? tensor.strides[2] : cols,
-            kDataType<Operand>};
+    return MatrixOf(tensor, count, tensor.shape[3]);
   }
 
   void Bind(const attest_tensor& tensor) { tensor_ = tensor; }
@@ -51,16 +52,20 @@ class Rows {
   // Rows [first, first + count) of [b, h]; valid until the next call.
   const Operand* Get(int64_t b, int64_t h, int64_t first, int64_t count) {
     if constexpr (std::is_same_v<Io, Operand>)
-      if (InPlace<Io, Operand>(tensor_)) return RowOf<Operand>(tensor_, b, h, first);
-    const int64_t cols = tensor_.shape[3];
+      if (InPlace(tensor_, cols_)) return RowOf<Operand>(tensor_, b, h, first);
     for (int64_t i = 0; i < count; ++i)
-      CopyRow(RowOf<Io>(tensor_, b, h, first + i), tensor_.strides[3], cols,
-              copies_.data() + i * cols);
+      CopyRow(RowOf<Io>(tensor_, b, h, first + i), tensor_.strides[3], tensor_.shape[3],
+              copies_.data() + i * cols_);
     return copies_.data();
   }
 
  private:
+  static bool InPlace(const attest_tensor& tensor, int64_t cols) {
+    return std::is_same_v<Io, Operand> && tensor.strides[3] == 1 && tensor.shape[3] == cols;
+  }
+
   attest_tensor tensor_;
+  const int64_t cols_;
   AlignedBuffer<Operand> copies_;
 };
 

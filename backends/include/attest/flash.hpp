@@ -58,7 +58,7 @@ struct Scratch {
       : q(QueryElements(request, block)),
         s(block.rows * block.keys),
         narrow_p(kNarrow ? block.rows * block.keys : 0),
-        o(block.task_rows() * request.problem.v_head_size),
+        o(block.task_rows() * block.out_columns),
         max(block.task_rows()),
         sum(block.task_rows()),
         visible(block.task_rows()) {
@@ -69,7 +69,7 @@ struct Scratch {
     const int64_t scores = block.rows * block.keys;
     const int64_t rows = block.task_rows();
     return sizeof(Operand) * (QueryElements(request, block) + (kNarrow ? scores : 0)) +
-           sizeof(float) * (scores + rows * (request.problem.v_head_size + 2)) +
+           sizeof(float) * (scores + rows * (block.out_columns + 2)) +
            sizeof(KeySpan) * rows +
            sizeof(Part<Operand>) * block.blocks_per_task * block.parts_per_block();
   }
@@ -94,7 +94,7 @@ struct Scratch {
   AlignedBuffer<Operand> q;          // [task rows, head_size] where Q is not taken in place
   AlignedBuffer<float> s;            // [rows, keys of the step]: products, scores, then P
   AlignedBuffer<Operand> narrow_p;   // [rows, keys of the step], where P is not multiplied in f32
-  AlignedBuffer<float> o;            // [task rows, v_head_size], not yet divided by sum
+  AlignedBuffer<float> o;            // [task rows, out_columns], not yet divided by sum
   AlignedBuffer<float> max;          // [task rows] of the scores so far, as Scoring leaves them
   AlignedBuffer<float> sum;          // [task rows] of exp so far
   std::vector<KeySpan> visible;      // [task rows]
@@ -116,7 +116,8 @@ struct Scratch {
 //   void Scores(rows, keys, const Operand* q, float* s)
 //                                      s = q K^T, [rows, keys], of the first `keys` of the step
 //   void Accumulate(rows, keys, const Operand* p, float* o, bool clear)
-//                                      o += p V; clear: o = p V
+//                                      o += p V; clear: o = p V; [rows, out_columns], what stands
+//                                      behind V's own columns is never read
 template <typename Io, typename Products>
 class FlashPlan final : public Plan {
  public:
@@ -223,7 +224,7 @@ class FlashPlan final : public Plan {
       scores = next;
     }
     products.Accumulate(part.count, count, scratch.p(),
-                        scratch.o.data() + part.first * problem_.v_head_size, !part.started);
+                        OutRow(part.first, scratch), !part.started);
   }
 
   // Loads the task's queries, empties its sums, and finds the keys that rows see together.
@@ -267,6 +268,9 @@ class FlashPlan final : public Plan {
               scratch.q.data() + row * problem_.head_size);
     return scratch.q.data() + first * problem_.head_size;
   }
+  float* OutRow(int64_t row, Scratch<Operand>& scratch) const {
+    return scratch.o.data() + row * block_.out_columns;
+  }
   const Io* QueryRow(const Task& task, int64_t row) const {
     return RowOf<Io>(bound_.q, task.b, HeadOf(task, row), QueryOf(task, row));
   }
@@ -305,7 +309,7 @@ class FlashPlan final : public Plan {
     if (!(block_max > max)) return;
     if (sum > 0) {
       const float shrink = Exp2((max - block_max) * scoring_.exponent_factor());
-      ScaleRow(scratch.o.data() + row * problem_.v_head_size, problem_.v_head_size, shrink);
+      ScaleRow(OutRow(row, scratch), problem_.v_head_size, shrink);
       sum *= shrink;
     }
     max = block_max;
@@ -315,7 +319,7 @@ class FlashPlan final : public Plan {
     const int64_t h = HeadOf(task, row);
     const int64_t i = QueryOf(task, row);
     const float sum = scratch.sum.data()[row];
-    float* o = scratch.o.data() + row * problem_.v_head_size;
+    float* o = OutRow(row, scratch);
     const bool dead = sum == 0;                            // saw no key; a NaN sum is not dead
     if (dead) std::fill_n(o, problem_.v_head_size, 0.0f);  // of another task, if none was computed
     NarrowRow(o, dead ? 0.0f : 1.0f / sum, problem_.v_head_size,

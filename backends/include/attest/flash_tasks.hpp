@@ -25,6 +25,7 @@ struct BlockSizes {
   int64_t keys;
   int64_t blocks_per_task = 1;
   int64_t part_rows = std::numeric_limits<int32_t>::max();  // BlockSizesFor: at most the rows
+  int64_t out_columns = 0;  // of O and V in products, at least v_head_size; 0: v_head_size
 
   int64_t parts_per_block() const { return (rows + part_rows - 1) / part_rows; }
   int64_t task_rows() const { return rows * blocks_per_task; }
@@ -50,7 +51,7 @@ inline BlockSizes BlockSizesFor(const attest_problem& problem, unsigned threads,
   const int64_t blocks = (task_rows + most.rows - 1) / most.rows;
   const int64_t rows = std::min(stacked, ((task_rows + blocks - 1) / blocks + 3) / 4 * 4);
   return {rows, std::min(most.keys, problem.kv_sequence_length), blocks,
-          std::min(rows, most.part_rows)};
+          std::min(rows, most.part_rows), std::max(most.out_columns, problem.v_head_size)};
 }
 
 // Rows [first, first + count) of the stacked rows (head in group * Lq + i) of one kv head.
