@@ -13,12 +13,13 @@
 namespace attest::eigen {
 namespace {
 
-// Eigen packs K and V in every product, so blocks are tall, and works on 48 keys at a time. On an
-// EPYC with AVX-512, 1 MiB of L2 and two threads, L = 2048: 1024 x 192 is 1 to 5 % faster than 512
-// x 192, 344 x 256, 512 x 384 and 1024 x 288 with head size 128, and within 2 % of the best
-// with 64. Causal, parts of 32 to 64 rows are 3 to 10 % faster than 128 x 384 as a whole.
+// Eigen packs K and V in every product, so blocks are tall, and works on 48 keys at a time. On a
+// Xeon with AVX-512, 2 MiB of L2 and two threads that others used too, L = 2048: 512 x 192 is 0 to
+// 5 % faster than 1024 x 192, 2048 x 192, 512 x 384 and 1024 x 384 with head sizes 40 to 128, and
+// 256 or 384 rows are no faster. (On an idle EPYC with 1 MiB, 1024 x 192 was 1 to 5 % faster than
+// 512.) Causal, parts of 32 to 64 rows are 3 to 10 % faster than 128 x 384 as a whole.
 flash::BlockSizes BlockOf(const attest_problem& problem, unsigned threads) {
-  return flash::BlockSizesFor(problem, threads, {1024, 192, 1, 64});
+  return flash::BlockSizesFor(problem, threads, {512, 192, 1, 64});
 }
 
 template <typename Io>
