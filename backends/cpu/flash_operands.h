@@ -58,9 +58,9 @@ class FloatOperands {
  private:
   const size_t group_;         // tiles whose scores are computed before their outputs
   std::vector<Tile> waiting_;  // for their outputs
-  int value_columns_;                           // that are computed
+  int value_columns_;          // that are computed
   float *panel_, *q_copy_, *k_copy_, *v_copy_;  // copies: nullptr where not needed
-  float* p_;  // of each tile of a group
+  float* p_;                                    // of each tile of a group
   RowKeys<kTileRows> keys_;
   Rows q_{};
 };

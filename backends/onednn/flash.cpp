@@ -76,8 +76,8 @@ struct Choices {
   Choices(const Request& request, BlockSizes block, const dnnl::engine& engine)
       : shapes(request.problem, block), panels(PanelsOrOneMatrix(request, shapes, block, engine)) {
     for (const BlockShape& shape : shapes.blocks) {
-      const Choice<Io, Operand>& choice = of_shape.emplace_back(
-          request, panels, shape, block.out_columns, engine);
+      const Choice<Io, Operand>& choice =
+          of_shape.emplace_back(request, panels, shape, block.out_columns, engine);
       for (const MatmulChoice* matmul : {&choice.scores, &choice.store, &choice.add}) {
         names.insert(matmul->name());
         scratchpad_bytes = std::max(scratchpad_bytes, matmul->scratchpad_bytes());

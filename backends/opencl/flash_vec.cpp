@@ -25,10 +25,12 @@ const std::vector<Choice> kChoices = {
 
 Tiling TilingOf(const Choice& choice) { return {choice[0], choice[1], choice[2], choice[3]}; }
 
-// As in the backend cpu (flash_operands.cpp): where a panel of keys and one of values do not fit into
-// the L1 cache together, but each does alone, it serves this many tiles before the other one does.
+// As in the backend cpu (flash_operands.cpp): where a panel of keys and one of values do not fit
+// into the L1 cache together, but each does alone, it serves this many tiles before the other one
+// does.
 int64_t TilesOfGroup(const attest_problem& problem, const Tiling& tiling) {
-  return PanelsShareL1(kLanes * tiling.key_vectors, problem.head_size, problem.v_head_size) ? 1 : 32;
+  return PanelsShareL1(kLanes * tiling.key_vectors, problem.head_size, problem.v_head_size) ? 1
+                                                                                            : 32;
 }
 
 struct Blocks {

@@ -2,9 +2,9 @@
 //
 // Sizes of a kernel chosen by measuring on the device at hand.
 // ATTEST_TUNE says when:
-//   unset  a choice that an earlier run left in the cache is used, else the
-//   default; nothing is run 1      a choice that is missing is measured, within
-//   kTuningSeconds, and left in the cache 0      defaults only
+//   unset  a choice that an earlier run left in the cache is used, else the default; nothing is run
+//   1      a choice that is missing is measured, within kTuningSeconds, and left in the cache
+//   0      defaults only
 #ifndef ATTEST_OPENCL_TUNING_H_
 #define ATTEST_OPENCL_TUNING_H_
 

@@ -69,8 +69,7 @@ struct Scratch {
     const int64_t scores = block.rows * block.keys;
     const int64_t rows = block.task_rows();
     return sizeof(Operand) * (QueryElements(request, block) + (kNarrow ? scores : 0)) +
-           sizeof(float) * (scores + rows * (block.out_columns + 2)) +
-           sizeof(KeySpan) * rows +
+           sizeof(float) * (scores + rows * (block.out_columns + 2)) + sizeof(KeySpan) * rows +
            sizeof(Part<Operand>) * block.blocks_per_task * block.parts_per_block();
   }
 
@@ -223,8 +222,7 @@ class FlashPlan final : public Plan {
         NarrowRow(scores.first, 1.0f, count, scratch.narrow_p.data() + row * count, 1);
       scores = next;
     }
-    products.Accumulate(part.count, count, scratch.p(),
-                        OutRow(part.first, scratch), !part.started);
+    products.Accumulate(part.count, count, scratch.p(), OutRow(part.first, scratch), !part.started);
   }
 
   // Loads the task's queries, empties its sums, and finds the keys that rows see together.
