@@ -16,6 +16,8 @@
 namespace attest {
 namespace {
 
+constexpr size_t kSmallBytes = 1 << 20;
+
 [[noreturn]] void Fail(const char* call, size_t bytes) {
   throw std::system_error(
       errno, std::generic_category(),
@@ -27,10 +29,13 @@ namespace {
 size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 
 Buffer::Buffer(size_t bytes) : bytes_(RoundUp(bytes, kPageBytes)) {
-  // Asked first: the kernel would hand out every page of the machine before it said no.
-  const double available = AvailableMemoryBytes();
-  if (available > 0 && static_cast<double>(bytes_) > available)
-    errno = ENOMEM, Fail("reserving memory", bytes_);
+  // Asked first: the kernel would hand out every page of the machine before it said no. Not for
+  // what is small: asking takes as long as reserving it.
+  if (bytes_ > kSmallBytes) {
+    const double available = AvailableMemoryBytes();
+    if (available > 0 && static_cast<double>(bytes_) > available)
+      errno = ENOMEM, Fail("reserving memory", bytes_);
+  }
   file_ = Descriptor(memfd_create("attest-tensor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (file_.get() < 0) Fail("memfd_create", bytes_);
   // fallocate, not ftruncate: memory that is not there must fail here, not as SIGBUS at a later

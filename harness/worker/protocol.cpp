@@ -7,12 +7,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "harness/core/names.h"
 #include "harness/core/tensors.h"
@@ -24,16 +27,29 @@ namespace {
 using Json = nlohmann::json;
 using WordOf = std::string_view (*)(int32_t);
 
-// The number behind a word; the tables of names.h start at 0 or 1 and are short.
-int32_t NumberOf(std::string_view word, WordOf word_of, const std::string& where) {
-  for (int32_t number = 0; number < 64; ++number) {
+// The words of a table of names.h, at their numbers; "" where a number has none. The tables start at
+// 0 or 1 and are short.
+const std::vector<std::string_view>& WordsOf(WordOf word_of) {
+  thread_local std::map<WordOf, std::vector<std::string_view>> known;
+  std::vector<std::string_view>& words = known[word_of];
+  for (int32_t number = 0; words.empty() || !words.back().empty(); ++number) {
     try {
-      if (word_of(number) == word) return number;
+      words.push_back(word_of(number));
     } catch (const std::invalid_argument&) {
-      if (number > 0) break;
+      words.emplace_back();
+      if (number == 0) words.push_back(word_of(++number));
     }
   }
-  throw std::invalid_argument(fmt::format("{}: unknown word '{}'", where, word));
+  return words;
+}
+
+// The number behind a word.
+int32_t NumberOf(std::string_view word, WordOf word_of, const std::string& where) {
+  const std::vector<std::string_view>& words = WordsOf(word_of);
+  const auto found = std::find(words.begin(), words.end(), word);
+  if (word.empty() || found == words.end())
+    throw std::invalid_argument(fmt::format("{}: unknown word '{}'", where, word));
+  return static_cast<int32_t>(found - words.begin());
 }
 
 class Writer {
