@@ -25,8 +25,8 @@ namespace {
 constexpr int64_t kBlockRows = 512;
 
 // K and V of one head up to which they are not asked for ahead: on a Xeon, f32, d = 64, that took 1
-// to 2 % more time at 128 to 256 keys than leaving it to the CPU; d = 128, 197 and 256 keys, as much
-// less.
+// to 2 % more time at 128 to 256 keys than leaving it to the CPU; d = 128, 197 and 256 keys, as
+// much less.
 constexpr int64_t kPrefetchBytes = 128 << 10;
 
 int64_t KeyAndValueBytes(const attest_problem& problem, int64_t element_bytes) {

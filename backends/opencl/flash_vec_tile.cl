@@ -83,6 +83,18 @@ INLINE float16 Ruled(const Tile* t, float16 s, int i, int j, const bool edge) {
   return MASK_KIND || edge ? (visible ? s : (float16)(-INFINITY)) : s;
 }
 
+// s += q k of one column of the head. (Under "unroll 2" PoCL 3.1 writes out all columns where they
+// are odd in number: with 41 it compiled for a minute.)
+INLINE void AddColumn(const Tile* t, const __global float* panel, int c, const int vectors,
+                      float16 s[ROWS][KEY_VECTORS]) {
+  float16 k[KEY_VECTORS];
+  UNROLL for (int j = 0; j < vectors; ++j) k[j] = Read(panel + c * PANEL + j * LANES);
+  UNROLL for (int i = 0; i < ROWS; ++i) {
+    const float16 q = (float16)(t->q[i * t->q_stride + c]);
+    UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = fma(q, k[j], s[i][j]);
+  }
+}
+
 // p = UNIT x 2^(q k - m) of a tile, and its row sums. `raise`: with m raised to what is found.
 // Otherwise returns false, and changes no sum, where a sum is not safe.
 INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vectors,
@@ -91,15 +103,9 @@ INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vect
   float16 s[ROWS][KEY_VECTORS], sum[ROWS];
   UNROLL for (int i = 0; i < ROWS; ++i)
     UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = (float16)(shifted ? -t->maxima[i] : 0.0f);
-#pragma unroll 2
-  for (int c = 0; c < HEAD_SIZE; ++c) {
-    float16 k[KEY_VECTORS];
-    UNROLL for (int j = 0; j < vectors; ++j) k[j] = Read(panel + c * PANEL + j * LANES);
-    UNROLL for (int i = 0; i < ROWS; ++i) {
-      const float16 q = (float16)(t->q[i * t->q_stride + c]);
-      UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = fma(q, k[j], s[i][j]);
-    }
-  }
+  for (int c = 0; c + 2 <= HEAD_SIZE; c += 2)
+    UNROLL for (int i = 0; i < 2; ++i) AddColumn(t, panel, c + i, vectors, s);
+  if (HEAD_SIZE % 2) AddColumn(t, panel, HEAD_SIZE - 1, vectors, s);
   if (edge || MASK_KIND || SOFTCAP) {
     UNROLL for (int i = 0; i < ROWS; ++i)
       UNROLL for (int j = 0; j < vectors; ++j) s[i][j] = Ruled(t, s[i][j], i, j, edge);
