@@ -52,7 +52,8 @@ judge::Settings SettingsOf(const RunOptions& options, bool measure) {
   settings.with_peers = FindSuite(options.suite).with_peers;
   settings.cells = CellsOf(options);
   settings.seed = options.seed;
-  const ThreadCounts threads = ParseThreads(options.threads, AllowedCpus());
+  settings.cpus = AllowedCpus();
+  const ThreadCounts threads = ParseThreads(options.threads, settings.cpus);
   settings.threads = threads.most;
   settings.fewer_threads = threads.fewer;
   settings.fixed_threads = !options.threads.empty();

@@ -108,6 +108,14 @@ void WhileAlive(Entry& entry, Step&& step) {
   }
 }
 
+// Threads that take turns on a CPU wait for each other.
+void AddNoiseOfThreads(const Settings& settings, report::Result& result) {
+  const auto threads = static_cast<unsigned>(result.threads.value_or(0));
+  if (settings.cpus == 0 || threads <= settings.cpus) return;
+  report::AddNoise(*result.timing, fmt::format("{0} threads share {1} CPUs: run with --threads {1}",
+                                               threads, settings.cpus));
+}
+
 }  // namespace
 
 Plan PlanRounds(const Settings& settings, double call_seconds) {
@@ -178,6 +186,7 @@ double MeasureRounds(const Settings& settings, const Hooks& hooks, const CellDat
   for (Entry& entry : entries) {
     if (!entry.alive || !entry.result.timing) continue;
     report::Summarize(*entry.result.timing);
+    AddNoiseOfThreads(settings, entry.result);
     std::string& ignores = entry.contender->ignores_threads;
     ignores = IgnoresThreads(settings, entry.contender->host->threads(), *entry.result.timing);
     if (!ignores.empty()) Conclude(entry, report::Verdict::kUnsupported, ignores);

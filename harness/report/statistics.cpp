@@ -143,6 +143,12 @@ void Summarize(Timing& timing) {
   timing.noisy = !timing.noise_reason.empty();
 }
 
+void AddNoise(Timing& timing, const std::string& reason) {
+  timing.noisy = true;
+  if (!timing.noise_reason.empty()) timing.noise_reason += "; ";
+  timing.noise_reason += reason;
+}
+
 std::vector<double> PairedRatios(const Timing& baseline, const Timing& result) {
   // A slow result is in the first rounds only; those are the same rounds for both.
   const size_t rounds = std::min(baseline.samples_seconds.size(), result.samples_seconds.size());

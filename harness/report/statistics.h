@@ -33,6 +33,9 @@ double Median(std::span<const double> samples);
 // same length. Throws std::invalid_argument.
 void Summarize(Timing& timing);
 
+// Marks the times as noisy for a reason beside those that Summarize found.
+void AddNoise(Timing& timing, const std::string& reason);
+
 // baseline / result of each round that both have.
 std::vector<double> PairedRatios(const Timing& baseline, const Timing& result);
 // Median over rounds of baseline / result, taken within each round so that the machine's drift

@@ -53,6 +53,17 @@ def ratios(before, after):
     return sorted(later / earlier for later, earlier in zip(*samples))
 
 
+class MoreThreadsThanCpus(unittest.TestCase):
+    def test_times_are_called_noisy(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        cpus = len(os.sched_getaffinity(0))
+        attest("run", *ONE_CELL, "--backend", "naive", "--threads", cpus + 1, "--out", folder / "r.json")
+        timing = results(folder / "r.json")["naive"]["timing"]
+        self.assertTrue(timing["noisy"])
+        self.assertIn(f"{cpus + 1} threads share {cpus} CPUs: run with --threads {cpus}", timing["noise_reason"])
+
+
 class TwoThreads(unittest.TestCase):
     """One run for all of them."""
 

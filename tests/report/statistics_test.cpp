@@ -36,6 +36,16 @@ TEST(Quantile, RefusesWhatHasNone) {
   EXPECT_THROW(Quantile(one, std::nan("")), std::invalid_argument);
 }
 
+TEST(AddNoise, KeepsWhatWasFound) {
+  Timing timing = TimingWith({1.00, 1.01, 0.99, 1.00, 1.02});
+  Summarize(timing);
+  AddNoise(timing, "5 threads share 2 CPUs");
+  EXPECT_TRUE(timing.noisy);
+  EXPECT_EQ(timing.noise_reason, "5 threads share 2 CPUs");
+  AddNoise(timing, "smoke");
+  EXPECT_EQ(timing.noise_reason, "5 threads share 2 CPUs; smoke");
+}
+
 TEST(Summarize, QuietSamples) {
   Timing timing = TimingWith({1.00, 1.01, 0.99, 1.00, 1.02});
   Summarize(timing);
