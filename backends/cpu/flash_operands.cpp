@@ -73,7 +73,7 @@ FloatOperands::FloatOperands(const attest_problem& problem, Tensors tensors, int
                                                            : problem.v_head_size)),
       panel_(layout.Take<float>(
           std::max(kPanelKeys * problem.head_size, kFewKeys * PaddedColumns(problem.head_size)))),
-      p_(layout.Take<float>(TilesOfGroup(problem) * kRows * kPanelKeys)) {
+      p_(layout.Take<float>(static_cast<int64_t>(group_) * kRows * kPanelKeys)) {
   waiting_.reserve(group_);
   const auto copy = [&](int32_t role, bool scalar, int64_t count) {
     const attest_tensor& tensor = GetTensor(tensors, role);

@@ -28,7 +28,7 @@ struct Settings {
   std::vector<Given> given;  // one for each cell, in place of its data kind; or none at all
   uint64_t seed = 1;
   unsigned threads = 1;
-  unsigned cpus = 0;  // that may be used; 0 = not known
+  unsigned cpus = 0;                    // that may be used; 0 = not known
   std::vector<unsigned> fewer_threads;  // that host backends are started with, too
   bool fixed_threads = false;           // somebody asked for that many
   int rounds = 12;

@@ -27,17 +27,17 @@ namespace {
 using Json = nlohmann::json;
 using WordOf = std::string_view (*)(int32_t);
 
-// The words of a table of names.h, at their numbers; "" where a number has none. The tables start at
-// 0 or 1 and are short.
+// The words of a table of names.h, at their numbers; "" for number 0 where the table starts at 1.
 const std::vector<std::string_view>& WordsOf(WordOf word_of) {
   thread_local std::map<WordOf, std::vector<std::string_view>> known;
-  std::vector<std::string_view>& words = known[word_of];
-  for (int32_t number = 0; words.empty() || !words.back().empty(); ++number) {
+  const auto [entry, is_new] = known.try_emplace(word_of);
+  std::vector<std::string_view>& words = entry->second;
+  for (bool ended = !is_new; !ended;) {
     try {
-      words.push_back(word_of(number));
+      words.push_back(word_of(static_cast<int32_t>(words.size())));
     } catch (const std::invalid_argument&) {
-      words.emplace_back();
-      if (number == 0) words.push_back(word_of(++number));
+      ended = !words.empty();
+      if (!ended) words.emplace_back();
     }
   }
   return words;
