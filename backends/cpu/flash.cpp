@@ -33,6 +33,12 @@ int64_t KeyAndValueBytes(const attest_problem& problem, int64_t element_bytes) {
   return problem.kv_sequence_length * (problem.head_size + problem.v_head_size) * element_bytes;
 }
 
+// Rows of K or V of one head, for asking for them ahead.
+struct Ahead {
+  const char* data;
+  int64_t stride, bytes;  // of a row
+};
+
 struct Span {
   int begin, end;            // keys that some row of a tile sees
   int full_begin, full_end;  // keys that every row sees
@@ -156,6 +162,7 @@ class FlashPlan : public Plan {
     float* const out = tile.out;
     const Span all = MakeSpans(kv_length, first, count, scratch);
     const int ahead = static_cast<int>((kPanelKeys * kTileRows + count - 1) / count);
+    const Ahead keys = AheadOf(operands_.k, b, kv_head), values = AheadOf(operands_.v, b, kv_head);
     for (int key = all.begin; key < all.end; key += kPanelKeys) {
       scratch.operands.LoadPanel(operands_.k, operands_.v,
                                  {b, kv_head, key, std::min(kPanelKeys, all.end - key)}, factors_,
@@ -163,8 +170,11 @@ class FlashPlan : public Plan {
       const int next_end = std::min(key + 2 * kPanelKeys, all.end);
       for (int64_t row = 0, next = key + kPanelKeys; row < count; row += kTileRows, next += ahead) {
         const Span& span = scratch.spans[row / kTileRows];
-        if (prefetches_ && next < next_end)
-          Prefetch(b, kv_head, next, std::min<int64_t>(next + ahead, next_end));
+        if (prefetches_ && next < next_end) {
+          const int64_t end = std::min<int64_t>(next + ahead, next_end);
+          Prefetch(keys, next, end);
+          Prefetch(values, next, end);
+        }
         if (key >= span.end || key + kPanelKeys <= span.begin) continue;
         scratch.operands.SetQueries(row, tile);
         tile.out = out + row * tile.out_stride;
@@ -206,31 +216,36 @@ class FlashPlan : public Plan {
     if (tile.masked || tile.rules != nullptr) SetTileKeys(problem_, operands_, query, key, tile);
   }
 
-  // Asks for keys [key, end) of the next panel: a tile's share, so that loads spread over the time.
-  void Prefetch(int64_t b, int64_t kv_head, int64_t key, int64_t end) const {
+  Ahead AheadOf(const attest_tensor& tensor, int64_t b, int64_t kv_head) const {
+    return {AddressOf(tensor, element_bytes_, b, kv_head, 0), tensor.strides[2] * element_bytes_,
+            tensor.shape[3] * element_bytes_};
+  }
+
+  // Asks for rows [key, end) of the next panel: a tile's share, so that loads spread over the time.
+  static void Prefetch(const Ahead& rows, int64_t key, int64_t end) {
     constexpr int64_t kLine = 64;
     asm volatile("");  // GCC leaves out calls of functions that do nothing but prefetch
-    for (const attest_tensor* tensor : {&operands_.k, &operands_.v}) {
-      const char* from = AddressOf(*tensor, element_bytes_, b, kv_head, key);
-      const int64_t bytes = tensor->shape[3] * element_bytes_;
-      for (int64_t next = key; next < end; ++next, from += tensor->strides[2] * element_bytes_)
-        for (int64_t at = 0; at < bytes; at += kLine) __builtin_prefetch(from + at, 0, 2);
-    }
+    const char* row = rows.data + key * rows.stride;
+    for (; key < end; ++key, row += rows.stride)
+      for (int64_t at = 0; at < rows.bytes; at += kLine) __builtin_prefetch(row + at, 0, 2);
   }
 
   // Rows that saw no panel, LSE, and rows that were computed in scratch.
   void Finish(int64_t b, int64_t h, int64_t first, int64_t count, Rows out,
               const Scratch<Operands>& scratch) const {
-    for (int64_t row = 0; row < count; ++row) {
+    const int64_t columns = problem_.v_head_size;
+    for (int64_t row = 0; row < count; row += kTileRows) {
       const Span& span = scratch.spans[row / kTileRows];
-      if (span.begin >= span.end)
-        std::fill_n(const_cast<float*>(out.data) + row * out.stride, problem_.v_head_size, 0.0f);
-      if (problem_.outputs & ATTEST_OUTPUT_LSE)
+      if (span.begin < span.end) continue;
+      for (int64_t i = row; i < std::min(row + kTileRows, count); ++i)
+        std::fill_n(const_cast<float*>(out.data) + i * out.stride, columns, 0.0f);
+    }
+    if (problem_.outputs & ATTEST_OUTPUT_LSE)
+      for (int64_t row = 0; row < count; ++row)
         *RowOf<float>(operands_.lse, b, h, first + row) =
             LogSumExp(Sum(hn::Load(kTag, scratch.sums + row * kLanes)), scratch.shifts[row]);
-    }
     if (scratch.out == nullptr) return;
-    StoreRows(out.data, out.stride, count, problem_.v_head_size,
+    StoreRows(out.data, out.stride, count, columns,
               AddressOf(operands_.out, element_bytes_, b, h, first), problem_.dtype,
               operands_.out.strides[2], operands_.out.strides[3]);
   }

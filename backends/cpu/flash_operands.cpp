@@ -73,7 +73,8 @@ FloatOperands::FloatOperands(const attest_problem& problem, Tensors tensors, int
                                                            : problem.v_head_size)),
       panel_(layout.Take<float>(
           std::max(kPanelKeys * problem.head_size, kFewKeys * PaddedColumns(problem.head_size)))),
-      p_(layout.Take<float>(static_cast<int64_t>(group_) * kRows * kPanelKeys)) {
+      p_(layout.Take<float>(static_cast<int64_t>(group_) * kRows * kPanelKeys)),
+      next_p_(p_) {
   waiting_.reserve(group_);
   const auto copy = [&](int32_t role, bool scalar, int64_t count) {
     const attest_tensor& tensor = GetTensor(tensors, role);
@@ -102,18 +103,21 @@ void FloatOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, He
   tile.values = values.data;
   tile.value_stride = values.stride;
   tile.value_size = value_columns_;
+  keys_.SetFor(tile);
 }
 
 void FloatOperands::Compute(const Tile& tile) {
   if (group_ == 1) return ComputeTile(tile);
   ComputeScores(tile);
   waiting_.push_back(tile);
+  next_p_ += kRows * kPanelKeys;
   if (waiting_.size() == group_) Finish();
 }
 
 void FloatOperands::Finish() {
   for (const Tile& tile : waiting_) ComputeOutput(tile);
   waiting_.clear();
+  next_p_ = p_;
 }
 
 DotOperands::DotOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
@@ -140,6 +144,7 @@ void DotOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, Head
                             const Factors& factors, DotTile& tile) {
   PackPairs(k, v, rows, {k_copy_, v_copy_, key_pairs_, value_pairs_}, tile);
   tile.factor = factors.one;
+  keys_.SetFor(tile);
 }
 
 AmxOperands::AmxOperands(const attest_problem& problem, Tensors tensors, int64_t rows,

@@ -49,8 +49,7 @@ class FloatOperands {
   void SetQueries(int64_t row, Tile& tile) {
     tile.q = q_.data + row * q_.stride;
     tile.q_stride = q_.stride;
-    tile.p = p_ + waiting_.size() * kRows * kPanelKeys;
-    keys_.SetFor(tile);
+    tile.p = next_p_;
   }
   void Compute(const Tile& tile);
   void Finish();
@@ -60,7 +59,7 @@ class FloatOperands {
   std::vector<Tile> waiting_;  // for their outputs
   int value_columns_;          // that are computed
   float *panel_, *q_copy_, *k_copy_, *v_copy_;  // copies: nullptr where not needed
-  float* p_;                                    // of each tile of a group
+  float *p_, *next_p_;                          // of each tile of a group, of the next one
   RowKeys<kTileRows> keys_;
   Rows q_{};
 };
@@ -83,7 +82,6 @@ class DotOperands {
     tile.q_pairs_stride = q_.stride;
     tile.p = p_;
     tile.p_pairs = p_pairs_;
-    keys_.SetFor(tile);
   }
   void Compute(const DotTile& tile) { ComputeTile(tile); }
   void Finish() {}

@@ -5,6 +5,8 @@
 #ifndef ATTEST_BACKENDS_CPU_SETTLE_H_
 #define ATTEST_BACKENDS_CPU_SETTLE_H_
 
+#include <algorithm>
+
 #include "softmax_rows.h"
 
 namespace attest::cpu {
@@ -17,16 +19,20 @@ HWY_INLINE void Store(const Vec (&scores)[R][C], float* p) {
     for (int j = 0; j < C; ++j) hn::Store(scores[i][j], kTag, p + i * kPanelKeys + j * kLanes);
 }
 
-// -inf where a key is hidden from its row.
+// -inf where a key is hidden from its row. Without a window all rows begin at or before the group.
 template <int R, int C>
 HWY_INLINE void Hide(const Tile& tile, int first_key, Vec (&scores)[R][C]) {
+  const bool begins = *std::max_element(tile.begin, tile.begin + R) > first_key;
+  const Vec hidden = hn::Set(kTag, kMinusInfinity);
+#pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
     const Vec begin = hn::Set(kTag, static_cast<float>(tile.begin[i] - first_key));
     const Vec end = hn::Set(kTag, static_cast<float>(tile.end[i] - first_key));
+#pragma GCC unroll 4
     for (int j = 0; j < C; ++j) {
       const Vec key = hn::Iota(kTag, static_cast<float>(j * kLanes));
-      const auto seen = hn::And(hn::Ge(key, begin), hn::Lt(key, end));
-      scores[i][j] = hn::IfThenElse(seen, scores[i][j], hn::Set(kTag, kMinusInfinity));
+      scores[i][j] = hn::IfThenElse(hn::Lt(key, end), scores[i][j], hidden);
+      if (begins) scores[i][j] = hn::IfThenElse(hn::Ge(key, begin), scores[i][j], hidden);
     }
   }
 }

@@ -49,22 +49,37 @@ ScoreRules RulesOf(const attest_problem& problem, const SdpaTensors& operands) {
           operands.mask.strides[3]};
 }
 
-void SetKeys(const attest_problem& problem, const SdpaTensors& operands, const Query& query,
-             int row, int key, Tile& tile) {
-  const KeySpan keys = VisibleKeys(problem, KvLength(problem, &operands.lengths, query.b), query.i);
+namespace {
+
+void SetSpan(const KeySpan& keys, int row, int key, Tile& tile) {
   tile.begin[row] = static_cast<int>(keys.begin) - key;
   tile.end[row] = static_cast<int>(keys.end) - key;
-  if (problem.attn_mask == ATTEST_MASK_NONE) return;
-  const attest_tensor& mask = operands.mask;
+}
+
+void SetMask(const attest_tensor& mask, const Query& query, int row, int key, Tile& tile) {
   const int64_t bytes = mask.dtype == ATTEST_BOOL ? 1 : ElementBytes(mask.dtype);
   tile.mask[row] =
       AddressOf(mask, bytes, query.b, query.h, query.i) + bytes * key * mask.strides[3];
 }
 
+}  // namespace
+
+void SetKeys(const attest_problem& problem, const SdpaTensors& operands, const Query& query,
+             int row, int key, Tile& tile) {
+  const int64_t kv_length = KvLength(problem, &operands.lengths, query.b);
+  SetSpan(VisibleKeys(problem, kv_length, query.i), row, key, tile);
+  if (problem.attn_mask != ATTEST_MASK_NONE) SetMask(operands.mask, query, row, key, tile);
+}
+
 void SetTileKeys(const attest_problem& problem, const SdpaTensors& operands, const Query& first,
                  int key, Tile& tile) {
-  for (int row = 0; row < tile.rows; ++row)
-    SetKeys(problem, operands, {first.b, first.h, first.i + row}, row, key, tile);
+  const int64_t kv_length = KvLength(problem, &operands.lengths, first.b);
+  const int rows = tile.rows;
+  for (int row = 0; row < rows; ++row)
+    SetSpan(VisibleKeys(problem, kv_length, first.i + row), row, key, tile);
+  if (problem.attn_mask == ATTEST_MASK_NONE) return;
+  for (int row = 0; row < rows; ++row)
+    SetMask(operands.mask, {first.b, first.h, first.i + row}, row, key, tile);
 }
 
 float LogSumExp(float sum, float shift) {

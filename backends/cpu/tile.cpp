@@ -20,16 +20,26 @@
 namespace attest::cpu {
 namespace {
 
+// How far apart rows of an operand lie: as the tile says, or `kStride` floats, which spares the
+// loops a pointer for each row. While others use the core's second hardware thread every
+// instruction counts: this and one look at `first` and `last` a tile, where there had been 48, took
+// 5 % of the instructions and 1 to 4 % of the time.
+template <int kStride>
+constexpr int64_t StrideOf(int64_t stride) {
+  return kStride != 0 ? kStride : stride;
+}
+
 // scores = start + q k^T for R rows and C vectors of keys; kDepth = 0: the depth of the tile.
-template <int kDepth, int R, int C>
-HWY_INLINE void Multiply(const Tile& tile, const float* HWY_RESTRICT keys, const float* start,
-                         Vec (&scores)[R][C]) {
+template <int kDepth, int kStride, int R, int C>
+HWY_INLINE void Multiply(const Tile& tile, int first_key, const float* start, Vec (&scores)[R][C]) {
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j)
       scores[i][j] = start == nullptr ? hn::Zero(kTag) : hn::Set(kTag, start[i]);
-  AddProducts<R, C>(tile.q, tile.q_stride, keys, kDepth != 0 ? kDepth : tile.depth, scores);
+  const int depth = kDepth != 0 ? kDepth : tile.depth;
+  AddProducts<R, C>(tile.q, StrideOf<kStride>(tile.q_stride),
+                    tile.keys + static_cast<int64_t>(first_key) * depth, depth, scores);
 }
 
 // P of one group of keys, added to the sums.
@@ -53,11 +63,10 @@ HWY_INLINE void AddGroup(const Tile& tile, int first_key, Vec (&scores)[R][C]) {
   }
 }
 
-template <int kDepth, int R, int C, bool kMasked>
+template <int kDepth, int kStride, int R, int C, bool kMasked>
 HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
   Vec scores[R][C];
-  Multiply<kDepth, R, C>(tile, tile.keys + static_cast<int64_t>(first_key) * tile.depth,
-                         tile.shifts, scores);
+  Multiply<kDepth, kStride, R, C>(tile, first_key, tile.shifts, scores);
   AddGroup<R, C, kMasked>(tile, first_key, scores);
 }
 
@@ -74,22 +83,21 @@ HWY_INLINE void ScoreFew(const Tile& tile) {
 
 template <int R, int C>
 HWY_INLINE void RawGroup(const Tile& tile, int first_key) {
-  const float* keys = tile.keys + static_cast<int64_t>(first_key) * tile.depth;
   Vec scores[R][C];
-  Multiply<0, R, C>(tile, keys, nullptr, scores);
+  Multiply<0, 0, R, C>(tile, first_key, nullptr, scores);
   Store<R, C>(scores, tile.p + first_key);
 }
 
-template <int R, int C>
+template <int kDepth, int kStride, int R, int C>
 HWY_INLINE void MaskedGroup(const Tile& tile, int first_key, int vectors) {
   if constexpr (C > 1)
-    if (vectors < C) return MaskedGroup<R, C - 1>(tile, first_key, vectors);
-  ScoreGroup<0, R, C, true>(tile, first_key);
+    if (vectors < C) return MaskedGroup<kDepth, kStride, R, C - 1>(tile, first_key, vectors);
+  ScoreGroup<kDepth, kStride, R, C, true>(tile, first_key);
 }
 
-// P of the whole panel.
-template <int kDepth, int R>
-void Scores(const Tile& tile) {
+// P of a panel that is cut off or that rows see parts of, or with rules.
+template <int kDepth, int kStride, int R>
+void PartScores(const Tile& tile) {
 #if HWY_TARGET <= HWY_AVX3
   if (tile.few) return ScoreFew<R>(tile);
 #endif
@@ -99,18 +107,32 @@ void Scores(const Tile& tile) {
     const int first_key = group * kGroupKeys;
     if (tile.rules != nullptr)
       RawGroup<R, kVectors>(tile, first_key);
-    else if (tile.masked)
-      MaskedGroup<R, kVectors>(tile, first_key, std::min(vectors - group * kVectors, kVectors));
     else
-      ScoreGroup<kDepth, R, kVectors, false>(tile, first_key);
+      MaskedGroup<kDepth, kStride, R, kVectors>(tile, first_key,
+                                                std::min(vectors - group * kVectors, kVectors));
   }
   if (tile.rules != nullptr) SoftmaxRows(tile, groups * kGroupKeys);
+}
+
+// P of a whole panel that all rows see.
+template <int kDepth, int kStride, int R>
+void WholeScores(const Tile& tile) {
+  for (int first_key = 0; first_key < kPanelKeys; first_key += kGroupKeys)
+    ScoreGroup<kDepth, kStride, R, kVectors, false>(tile, first_key);
+}
+
+template <int kDepth, int R>
+void Scores(const Tile& tile) {
+  const bool dense = kDepth != 0 && tile.q_stride == kDepth;
+  if (tile.masked || tile.rules != nullptr)
+    return dense ? PartScores<kDepth, kDepth, R>(tile) : PartScores<0, 0, R>(tile);
+  return dense ? WholeScores<kDepth, kDepth, R>(tile) : WholeScores<kDepth, 0, R>(tile);
 }
 
 // out (+)= P V for R rows and C vectors of columns from `column` on. A panel is summed up by itself
 // first: one chain over all keys had three times the error at L = 2048, and was no faster.
 // kPartial: the last vector has only `lanes` columns.
-template <int R, int C, bool kPartial>
+template <int kStride, int R, int C, bool kPartial>
 HWY_INLINE void OutTile(const Tile& tile, int column, int lanes, const float* factors) {
   const auto mask = hn::FirstN(kTag, static_cast<size_t>(lanes));
   const auto load = [&](const float* from, int j) HWY_ATTR {
@@ -120,7 +142,8 @@ HWY_INLINE void OutTile(const Tile& tile, int column, int lanes, const float* fa
   const float* HWY_RESTRICT values = tile.values + column;
   const float* HWY_RESTRICT p = tile.p;
   float* HWY_RESTRICT out = tile.out + column;
-  const int64_t value_stride = tile.value_stride, out_stride = tile.out_stride;
+  const int64_t value_stride = StrideOf<kStride>(tile.value_stride), out_stride = tile.out_stride;
+  const bool adds = !tile.first, divides = tile.last;  // stores to `out` could change the tile
   Vec sums[R][C];
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i)
@@ -140,17 +163,19 @@ HWY_INLINE void OutTile(const Tile& tile, int column, int lanes, const float* fa
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < R; ++i)
+  for (int i = 0; i < R; ++i) {
+    float* row = out + i * out_stride;
+    const Vec factor = hn::Set(kTag, factors[i]);
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j) {
-      float* to = out + i * out_stride + j * kLanes;
-      if (!tile.first) sums[i][j] = hn::Add(sums[i][j], load(out + i * out_stride, j));
-      const Vec o = tile.last ? hn::Mul(sums[i][j], hn::Set(kTag, factors[i])) : sums[i][j];
+      if (adds) sums[i][j] = hn::Add(sums[i][j], load(row, j));
+      const Vec o = divides ? hn::Mul(sums[i][j], factor) : sums[i][j];
       if (kPartial && j == C - 1)
-        hn::BlendedStore(o, mask, kTag, to);
+        hn::BlendedStore(o, mask, kTag, row + j * kLanes);
       else
-        hn::StoreU(o, kTag, to);
+        hn::StoreU(o, kTag, row + j * kLanes);
     }
+  }
 }
 
 template <int R, int C>
@@ -159,9 +184,17 @@ HWY_INLINE void OutColumns(const Tile& tile, int column, int vectors, const floa
     if (vectors < C) return OutColumns<R, C - 1>(tile, column, vectors, factors);
   const int lanes = std::min(tile.value_size - column - (C - 1) * kLanes, kLanes);
   if (kMaskedMemory && lanes < kLanes)
-    OutTile<R, C, true>(tile, column, lanes, factors);
+    OutTile<0, R, C, true>(tile, column, lanes, factors);
   else
-    OutTile<R, C, false>(tile, column, kLanes, factors);
+    OutTile<0, R, C, false>(tile, column, kLanes, factors);
+}
+
+// Rows of V without gaps, of a size that is compiled in.
+template <int kSize, int R>
+void DenseOutput(const Tile& tile, const float* factors) {
+  static_assert(kSize % kGroupKeys == 0);
+  for (int column = 0; column < kSize; column += kGroupKeys)
+    OutTile<kSize, R, kVectors, false>(tile, column, kLanes, factors);
 }
 
 // out += P V, divided by the sums in the last panel; 0 for a row that saw no key.
@@ -169,6 +202,11 @@ template <int R>
 void Output(const Tile& tile) {
   float factors[R];
   SetFactors<R>(tile, factors);
+  if constexpr (R == kRows)
+    if (tile.value_stride == tile.value_size) {
+      if (tile.value_size == 64) return DenseOutput<64, R>(tile, factors);
+      if (tile.value_size == 128) return DenseOutput<128, R>(tile, factors);
+    }
   for (int column = 0, left = VectorsOf(tile.value_size); left > 0;) {
     const int vectors = EvenPart(left);
     OutColumns<R, kVectors>(tile, column, vectors, factors);
