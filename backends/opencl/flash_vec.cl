@@ -20,7 +20,8 @@
 // probabilities (a fifth of the speed on peaky scores), a host that yields until the kernel is done
 // (its yields keep a CPU from the kernel's threads).
 // sdpa_shape.h, elements.cl, vector.cl, pack.cl and flash_vec_tile.cl are pasted before this file;
-// GROUP, the tiles whose scores are computed before their outputs, is given at build.
+// GROUP, the tiles whose scores are computed before their outputs, is given at build, and DENSE: 1
+// where rows of Q and V, where tiles read them, follow each other without gaps (1 % of the time).
 
 // A row of O is done in parts of nearly equal size, each at most VALUE_VECTORS.
 #define O_VECTORS (V_PAD / LANES)
@@ -107,20 +108,12 @@ INLINE void Finish(const __global SdpaShape* shape, const Task* task, const Scra
   }
 }
 
-// A panel's part that the next tile asks the cache for, ahead of the packing.
-INLINE void PrefetchPanel(const __global Io* k, long k_stride, const __global Io* v, long v_stride,
-                          int from, int to) {
-  const int k_lines = (HEAD_SIZE * (int)sizeof(Io) + CACHE_LINE - 1) / CACHE_LINE;
-  const int v_lines = (V_HEAD_SIZE * (int)sizeof(Io) + CACHE_LINE - 1) / CACHE_LINE;
-  for (int line = from; line < to; ++line) {
-    if (line < PANEL * k_lines)
-      PREFETCH((const __global uchar*)(k + line / k_lines * k_stride) +
-                   line % k_lines * CACHE_LINE,
-               2);
-    if (line < PANEL * v_lines)
-      PREFETCH((const __global uchar*)(v + line / v_lines * v_stride) +
-                   line % v_lines * CACHE_LINE,
-               2);
+// Asks the cache for rows [from, to) of the next panel, ahead of the packing.
+INLINE void PrefetchRows(const __global Io* first, long stride, const int size, int from, int to) {
+  const int bytes = size * (int)sizeof(Io);
+  for (int i = from; i < to; ++i) {
+    const __global uchar* row = (const __global uchar*)(first + i * stride);
+    UNROLL for (int at = 0; at < bytes; at += CACHE_LINE) PREFETCH(row + at, 2);
   }
 }
 
@@ -218,12 +211,13 @@ INLINE void TileOutput(const __global SdpaShape* shape, const Task* task, const 
   __global float* o = staged ? s->o + r * V_PAD
                              : (__global float*)task->out + r * shape->out.strides[2];
   const long o_stride = staged ? V_PAD : shape->out.strides[2];
+  const long v_stride = DENSE ? V_PAD : panel->v_stride;
   for (int part = 0; part < LARGER_PARTS; ++part)
-    ValueTile(p, panel->v + PART_BEGIN(part), panel->v_stride, visible_keys, o + PART_BEGIN(part),
+    ValueTile(p, panel->v + PART_BEGIN(part), v_stride, visible_keys, o + PART_BEGIN(part),
               o_stride, min(PART_VECTORS + 1, VALUE_VECTORS), step->is_first, step->raised, is_last,
               step->rescale, inverse);
   for (int part = LARGER_PARTS; part < PARTS; ++part)
-    ValueTile(p, panel->v + PART_BEGIN(part), panel->v_stride, visible_keys, o + PART_BEGIN(part),
+    ValueTile(p, panel->v + PART_BEGIN(part), v_stride, visible_keys, o + PART_BEGIN(part),
               o_stride, PART_VECTORS, step->is_first, step->raised, is_last, step->rescale,
               inverse);
   if (is_last) Finish(shape, task, s, r, rows, true, staged);
@@ -235,19 +229,23 @@ INLINE void RunPanel(const __global SdpaShape* shape, const Task* task, const Sc
                      long first_key, bool has_next) {
   const Panel panel = LoadPanel(shape, task, s, first_key);
   const long next = first_key + PANEL;
-  const int lines = PANEL * (max(HEAD_SIZE, V_HEAD_SIZE) * (int)sizeof(Io) / CACHE_LINE + 1);
-  const int lines_per_tile = (lines * ROWS + task->rows - 1) / task->rows;
-  int line = has_next ? 0 : lines;
+  const long k_stride = shape->k.strides[2], v_stride = shape->v.strides[2];
+  const __global Io* next_k = task->k + next * k_stride;
+  const __global Io* next_v = task->v + next * v_stride;
+  const int next_keys =
+      has_next ? (int)min((long)PANEL, shape->kv_sequence_length - next) : 0;
+  const int share = (PANEL * ROWS + task->rows - 1) / task->rows;  // of a tile
+  int asked = 0;
   Step steps[GROUP];
   for (int first = 0; first < task->rows; first += GROUP * ROWS) {
     const int end = min(first + GROUP * ROWS, task->rows);
     for (int r = first; r < end; r += ROWS) {
       if (!SeesPanel(task, &panel, r)) continue;
-      if (line < lines) {
-        PrefetchPanel(task->k + next * shape->k.strides[2], shape->k.strides[2],
-                      task->v + next * shape->v.strides[2], shape->v.strides[2], line,
-                      line + lines_per_tile);
-        line += lines_per_tile;
+      if (asked < next_keys) {
+        const int to = min(asked + share, next_keys);
+        PrefetchRows(next_k, k_stride, HEAD_SIZE, asked, to);
+        PrefetchRows(next_v, v_stride, V_HEAD_SIZE, asked, to);
+        asked = to;
       }
       TileScores(shape, task, s, &panel, r, s->p + (r - first) * PANEL, &steps[(r - first) / ROWS]);
     }

@@ -90,15 +90,26 @@ uint64_t BytesWith(const Request& request, const Session& session, const Tiling&
   return static_cast<uint64_t>(floats) * sizeof(float);
 }
 
-std::string OptionsOf(const attest_problem& problem, const Tiling& tiling) {
-  return VectorOptions(problem) + Define("ROWS", tiling.rows) +
+// Whether rows of a tensor lie without gaps where tiles read them: rows that are not read in place
+// (InPlace in vector.cl) are copied that way.
+bool IsDense(const attest_tensor& tensor, int64_t step) {
+  const int64_t size = tensor.shape[3];
+  const bool in_place =
+      tensor.dtype == ATTEST_F32 && (tensor.strides[3] == 1 || size == 1) && size % step == 0;
+  return !in_place || tensor.strides[2] == size;
+}
+
+std::string OptionsOf(const Request& request, const Tiling& tiling) {
+  const bool dense = IsDense(GetTensor(request.tensors, ATTEST_ROLE_Q), 1) &&
+                     IsDense(GetTensor(request.tensors, ATTEST_ROLE_V), kLanes);
+  return VectorOptions(request.problem) + Define("ROWS", tiling.rows) +
          Define("KEY_VECTORS", tiling.key_vectors) + Define("VALUE_VECTORS", tiling.value_vectors) +
-         Define("GROUP", TilesOfGroup(problem, tiling));
+         Define("GROUP", TilesOfGroup(request.problem, tiling)) + Define("DENSE", dense);
 }
 
 Recipe RecipeWith(const Request& request, Session& session, const Tiling& tiling) {
   const Blocks blocks = BlocksOf(request.problem, session, tiling);
-  const std::string options = OptionsOf(request.problem, tiling);
+  const std::string options = OptionsOf(request, tiling);
   return Checked("preparing opencl:flash_vec", [&] {
     Recipe recipe;
     Launch launch;
