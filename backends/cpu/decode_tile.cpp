@@ -15,11 +15,16 @@
 namespace attest::cpu {
 namespace {
 
-// What is asked for ahead of the element in use, in elements; far 0: nothing more.
+// What is asked for ahead of the element in use, in elements. far 0: nothing more; `twice`: the
+// near one again, 3 % faster on an EPYC (Zen 5) without a far one.
 struct Ahead {
   int64_t near = 0, far = 0;
-  bool twice = false;  // ask for the near one again
+  bool twice = false;
 };
+
+// What a loop asks for ahead. kLooks: as Ahead says, which it looks at for every vector; without
+// those branches GCC collects what several keys ask for, and 4 rows took 5 % more time on a Xeon.
+enum class Asks { kNothing, kBoth, kNearTwice, kLooks };
 
 // Whether memory is the limit, not the arithmetic: then rows of K and V are read from end to end,
 // by tiles that keep less in registers. Measured on an EPYC (Zen 5) with 4 rows of queries: f32 is
@@ -28,22 +33,22 @@ struct Ahead {
 template <int R, typename Io>
 constexpr bool kMemoryLimits = R == 1 || sizeof(Io) == sizeof(float);
 
-// Without a far distance the near one is asked for twice, 3 % faster on an EPYC (Zen 5).
 template <int R, typename Io>
 Ahead AheadOf(int64_t stride, int columns) {
   const auto rows = StreamPrefetchRows(columns * static_cast<int64_t>(sizeof(Io)));
   return {rows.near * stride, rows.far * stride, rows.far == 0 && kMemoryLimits<R, Io>};
 }
 
-// Of vector `v` of a row. Without a far distance that asks for the line in use.
-template <bool kAsks, typename Io>
+// Of vector `v` of a row. Without a far distance kLooks asks for the line in use.
+template <Asks kAsks, typename Io>
 HWY_INLINE void Prefetch(const Io* row, int v, Ahead ahead) {
-  if constexpr (kAsks) {
+  if constexpr (kAsks != Asks::kNothing) {
     constexpr int kStep = kFarStepBytes / (kLanes * sizeof(Io));
     const Io* from = row + v * kLanes;
     __builtin_prefetch(from + ahead.near, 0, 3);
-    if (ahead.twice) __builtin_prefetch(from + ahead.near, 0, 3);
-    if (v % kStep == 0) __builtin_prefetch(from + ahead.far, 0, 2);
+    if (kAsks == Asks::kNearTwice || (kAsks == Asks::kLooks && ahead.twice))
+      __builtin_prefetch(from + ahead.near, 0, 3);
+    if (kAsks != Asks::kNearTwice && v % kStep == 0) __builtin_prefetch(from + ahead.far, 0, 2);
   }
 }
 
@@ -85,7 +90,7 @@ HWY_INLINE void SumEach(const Vec (&sums)[kSums], float* out) {
 }
 
 // kStep: keys of which a vector is used in turn. kDepth: the head size, whole vectors; 0: any.
-template <bool kAsks, int kDepth, int R, int kKeys, int kStep, typename Io>
+template <Asks kAsks, int kDepth, int R, int kKeys, int kStep, typename Io>
 HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahead ahead,
                           Vec (&sums)[kSums]) {
   const int depth = kDepth == 0 ? tile.depth : kDepth;
@@ -109,7 +114,25 @@ HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahea
     }
 }
 
-template <bool kAsks, int kDepth, int R, typename Io>
+// The same for one row of queries, all vectors of a key written out.
+template <Asks kAsks, int kDepth, typename Io>
+HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kSums], Ahead ahead,
+                          Vec (&sums)[kSums]) {
+#pragma GCC unroll 16
+  for (int key = 0; key < kSums; ++key) {
+    const Io* near = rows[key] + ahead.near;
+    asm("" : "+r"(near));  // else GCC keeps an address for every vector
+    sums[key] = hn::Zero(kTag);
+#pragma GCC unroll 16
+    for (int v = 0; v < kDepth / kLanes; ++v) {
+      Prefetch<kAsks>(near, v, {0, ahead.far - ahead.near});
+      const Vec k = Load(rows[key] + v * kLanes, kLanes);
+      sums[key] = hn::MulAdd(k, hn::LoadU(kTag, tile.q + v * kLanes), sums[key]);
+    }
+  }
+}
+
+template <Asks kAsks, int kDepth, int R, typename Io>
 void ScoresOf(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
   constexpr int kKeys = kSums / (R == 3 ? 4 : R);
   for (int first = 0; first < tile.key_count; first += kKeys) {
@@ -117,7 +140,9 @@ void ScoresOf(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
     for (int key = 0; key < kKeys; ++key)
       rows[key] = keys + std::min(first + key, tile.key_count - 1) * stride;
     Vec sums[kSums];
-    if (kMemoryLimits<R, Io> && (R == 1 || StreamInOrder()))
+    if constexpr (R == 1 && kDepth != 0)
+      ScoreKeys<kAsks, kDepth>(tile, rows, ahead, sums);
+    else if (kMemoryLimits<R, Io> && (R == 1 || StreamInOrder()))
       ScoreKeys<kAsks, kDepth, R, kKeys, 1>(tile, rows, ahead, sums);
     else
       ScoreKeys<kAsks, kDepth, R, kKeys, kKeys>(tile, rows, ahead, sums);
@@ -129,24 +154,23 @@ void ScoresOf(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
 }
 
 // The less a vector costs, the farther ahead the CPU looks by itself: with the head size compiled
-// in and no conditions in the loop, 134 MB of f32 took 6 to 17 % less time on a Xeon.
-template <int R, typename Io>
-void Scores(const Tile& tile, const Io* keys, int64_t stride, bool wanted) {
-  const Ahead ahead = AheadOf<R, Io>(stride, tile.depth);
-  if (!wanted) return ScoresOf<false, 0, R>(tile, keys, stride, ahead);
+// in and no conditions in the loop, 134 MB of f32 took 6 to 17 % less time on a Xeon; with one row
+// and the vectors of a key written out 3 to 6 % less again.
+template <Asks kAsks, int R, typename Io>
+void Scores(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
   switch (tile.depth) {
     case 64:
-      return ScoresOf<true, 64, R>(tile, keys, stride, ahead);
+      return ScoresOf<kAsks, 64, R>(tile, keys, stride, ahead);
     case 128:
-      return ScoresOf<true, 128, R>(tile, keys, stride, ahead);
+      return ScoresOf<kAsks, 128, R>(tile, keys, stride, ahead);
     default:
-      return ScoresOf<true, 0, R>(tile, keys, stride, ahead);
+      return ScoresOf<kAsks, 0, R>(tile, keys, stride, ahead);
   }
 }
 
 // Rows [first, first + R) of the tile, columns [column, column + C kLanes).
 // kWhole: all of them are columns of V.
-template <bool kAsks, bool kWhole, int R, int C, typename Io>
+template <Asks kAsks, bool kWhole, int R, int C, typename Io>
 HWY_INLINE void Output(const Tile& tile, int first, const Io* values, int64_t stride, int column,
                        Ahead ahead) {
   float* HWY_RESTRICT out = tile.out + first * tile.out_stride + column;
@@ -177,7 +201,7 @@ HWY_INLINE void Output(const Tile& tile, int first, const Io* values, int64_t st
       hn::StoreU(sums[i][j], kTag, out + i * tile.out_stride + j * kLanes);
 }
 
-template <bool kAsks, int R, typename Io>
+template <Asks kAsks, int R, typename Io>
 void OutputsOf(const Tile& tile, const Io* values, int64_t stride, Ahead ahead) {
   int column = 0;
   const auto fits = [&](int vectors) { return column + vectors * kLanes <= tile.value_size; };
@@ -185,7 +209,8 @@ void OutputsOf(const Tile& tile, const Io* values, int64_t stride, Ahead ahead) 
     const bool wide = R <= 2 || StreamInOrder();
     for (; wide && fits(8); column += 8 * kLanes) {
       Output<kAsks, true, std::min(R, 2), 8>(tile, 0, values, stride, column, ahead);
-      if constexpr (R > 2) Output<false, true, R - 2, 8>(tile, 2, values, stride, column, {});
+      if constexpr (R > 2)
+        Output<Asks::kNothing, true, R - 2, 8>(tile, 2, values, stride, column, {});
     }
   }
   for (; fits(kVectors); column += kVectors * kLanes)
@@ -194,13 +219,17 @@ void OutputsOf(const Tile& tile, const Io* values, int64_t stride, Ahead ahead) 
     Output<kAsks, false, R, 1>(tile, 0, values, stride, column, ahead);
 }
 
-template <int R, typename Io>
-void Outputs(const Tile& tile, const Io* values, int64_t stride, bool wanted) {
-  const Ahead ahead = AheadOf<R, Io>(stride, tile.value_size);
-  if (wanted)
-    OutputsOf<true, R>(tile, values, stride, ahead);
+// Calls visit(what to ask for, how far ahead) for rows of `columns` elements.
+template <int R, typename Io, typename Visit>
+void WithAhead(int64_t stride, int columns, bool wanted, Visit visit) {
+  const Ahead ahead = AheadOf<R, Io>(stride, columns);
+  if (!wanted) return visit(std::integral_constant<Asks, Asks::kNothing>(), ahead);
+  if constexpr (R > 1)
+    visit(std::integral_constant<Asks, Asks::kLooks>(), ahead);
+  else if (ahead.twice)
+    visit(std::integral_constant<Asks, Asks::kNearTwice>(), ahead);
   else
-    OutputsOf<false, R>(tile, values, stride, ahead);
+    visit(std::integral_constant<Asks, Asks::kBoth>(), ahead);
 }
 
 // Calls visit(rows of the io type, std::integral_constant of tile.rows).
@@ -227,13 +256,24 @@ void Dispatch(const Tile& tile, IoRows rows, Visit visit) {
 
 void DecodeScores(const Tile& tile, IoRows keys, bool ahead) {
   Dispatch(tile, keys, [&](const auto* data, auto rows) {
-    Scores<decltype(rows)::value>(tile, data, keys.stride, ahead);
+    using Io = std::remove_cvref_t<decltype(*data)>;
+    constexpr int R = decltype(rows)::value;
+    WithAhead<R, Io>(keys.stride, tile.depth, ahead, [&](auto asks, Ahead distances) {
+      if constexpr (asks == Asks::kNothing)
+        ScoresOf<asks, 0, R>(tile, data, keys.stride, distances);
+      else
+        Scores<asks, R>(tile, data, keys.stride, distances);
+    });
   });
 }
 
 void DecodeOutput(const Tile& tile, IoRows values, bool ahead) {
   Dispatch(tile, values, [&](const auto* data, auto rows) {
-    Outputs<decltype(rows)::value>(tile, data, values.stride, ahead);
+    using Io = std::remove_cvref_t<decltype(*data)>;
+    constexpr int R = decltype(rows)::value;
+    WithAhead<R, Io>(values.stride, tile.value_size, ahead, [&](auto asks, Ahead distances) {
+      OutputsOf<asks, R>(tile, data, values.stride, distances);
+    });
   });
 }
 
