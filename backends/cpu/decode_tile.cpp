@@ -125,7 +125,7 @@ HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kSums], Ahea
     sums[key] = hn::Zero(kTag);
 #pragma GCC unroll 16
     for (int v = 0; v < kDepth / kLanes; ++v) {
-      Prefetch<kAsks>(near, v, {0, ahead.far - ahead.near});
+      Prefetch<kAsks>(near, v, {0, ahead.far - ahead.near});  // as seen from there
       const Vec k = Load(rows[key] + v * kLanes, kLanes);
       sums[key] = hn::MulAdd(k, hn::LoadU(kTag, tile.q + v * kLanes), sums[key]);
     }

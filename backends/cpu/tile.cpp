@@ -72,7 +72,7 @@ HWY_INLINE void ScoreGroup(const Tile& tile, int first_key) {
 
 #if HWY_TARGET <= HWY_AVX3
 template <int R>
-HWY_INLINE void ScoreFew(const Tile& tile) {
+HWY_NOINLINE void ScoreFew(const Tile& tile) {
   Vec scores[R][1];
   MultiplyFew<R>(tile, tile.rules != nullptr ? nullptr : tile.shifts, scores);
   if (tile.rules == nullptr) return AddGroup<R, 1, true>(tile, 0, scores);
@@ -80,6 +80,9 @@ HWY_INLINE void ScoreFew(const Tile& tile) {
   SoftmaxRows(tile, kLanes);
 }
 #endif
+
+// Groups that hold the panel's keys.
+int GroupsOf(const Tile& tile) { return (tile.key_count + kGroupKeys - 1) / kGroupKeys; }
 
 template <int R, int C>
 HWY_INLINE void RawGroup(const Tile& tile, int first_key) {
@@ -95,23 +98,21 @@ HWY_INLINE void MaskedGroup(const Tile& tile, int first_key, int vectors) {
   ScoreGroup<kDepth, kStride, R, C, true>(tile, first_key);
 }
 
-// P of a panel that is cut off or that rows see parts of, or with rules.
+// P of a panel with softcap or masks.
+template <int R>
+HWY_NOINLINE void RuledScores(const Tile& tile) {
+  const int groups = GroupsOf(tile);
+  for (int group = 0; group < groups; ++group) RawGroup<R, kVectors>(tile, group * kGroupKeys);
+  SoftmaxRows(tile, groups * kGroupKeys);
+}
+
+// P of a panel that is cut off or that rows see parts of.
 template <int kDepth, int kStride, int R>
 void PartScores(const Tile& tile) {
-#if HWY_TARGET <= HWY_AVX3
-  if (tile.few) return ScoreFew<R>(tile);
-#endif
-  const int vectors = (tile.key_count + kLanes - 1) / kLanes;
-  const int groups = (vectors + kVectors - 1) / kVectors;
-  for (int group = 0; group < groups; ++group) {
-    const int first_key = group * kGroupKeys;
-    if (tile.rules != nullptr)
-      RawGroup<R, kVectors>(tile, first_key);
-    else
-      MaskedGroup<kDepth, kStride, R, kVectors>(tile, first_key,
-                                                std::min(vectors - group * kVectors, kVectors));
-  }
-  if (tile.rules != nullptr) SoftmaxRows(tile, groups * kGroupKeys);
+  const int vectors = VectorsOf(tile.key_count);
+  for (int group = 0; group < GroupsOf(tile); ++group)
+    MaskedGroup<kDepth, kStride, R, kVectors>(tile, group * kGroupKeys,
+                                              std::min(vectors - group * kVectors, kVectors));
 }
 
 // P of a whole panel that all rows see.
@@ -123,9 +124,12 @@ void WholeScores(const Tile& tile) {
 
 template <int kDepth, int R>
 void Scores(const Tile& tile) {
+#if HWY_TARGET <= HWY_AVX3
+  if (tile.few) return ScoreFew<R>(tile);
+#endif
+  if (tile.rules != nullptr) return RuledScores<R>(tile);
   const bool dense = kDepth != 0 && tile.q_stride == kDepth;
-  if (tile.masked || tile.rules != nullptr)
-    return dense ? PartScores<kDepth, kDepth, R>(tile) : PartScores<0, 0, R>(tile);
+  if (tile.masked) return dense ? PartScores<kDepth, kDepth, R>(tile) : PartScores<0, 0, R>(tile);
   return dense ? WholeScores<kDepth, kDepth, R>(tile) : WholeScores<kDepth, 0, R>(tile);
 }
 
