@@ -23,6 +23,7 @@ namespace {
 constexpr int64_t kChunkRows = 32;   // stacked rows of a task: their output stays in L1
 constexpr int64_t kLeastKeys = 256;  // of a task
 constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kAllSeen = -1;  // in place of a panel's first key: all rows see all of its keys
 // How the work is cut. A stacked row is a query of one of the heads of a kv head.
 struct Cut {
   Cut(const attest_problem& problem, unsigned threads)
@@ -150,6 +151,10 @@ class DecodePlan : public Plan {
     return {head / problem_.kv_num_heads, head % problem_.kv_num_heads, first,
             std::min(cut_.rows, cut_.stacked - first)};
   }
+  // Of the rows of a unit.
+  struct Seen {
+    KeySpan by_any, by_all;
+  };
   Query QueryOf(const Unit& unit, int64_t row) const {
     const int64_t stacked = unit.first + row;
     return {unit.b, unit.kv_head * cut_.group + stacked / problem_.q_sequence_length,
@@ -158,20 +163,32 @@ class DecodePlan : public Plan {
 
   void Compute(int64_t task, Partial& partial, Scratch& scratch) const {
     const Unit unit = UnitOf(task / cut_.splits);
-    const KeySpan seen = Start(unit, partial, scratch);
+    const Seen seen = Start(unit, partial, scratch);
     const int64_t part = task % cut_.splits * cut_.keys;
-    const int64_t begin = std::max(part, seen.begin / kPanelKeys * kPanelKeys);
-    const int64_t end = std::min(part + cut_.keys, seen.end);
-    for (int64_t key = begin; key < end; key += kPanelKeys)
-      Panel(unit, key, static_cast<int>(std::min<int64_t>(kPanelKeys, end - key)), partial,
-            scratch);
+    const int64_t begin = std::max(part, seen.by_any.begin / kPanelKeys * kPanelKeys);
+    const int64_t end = std::min(part + cut_.keys, seen.by_any.end);
+    const KeySpan streamed = StreamedOf(seen, begin, end, scratch);
+    Panels(unit, {begin, streamed.begin}, partial, scratch);
+    Stream(unit, streamed, partial, scratch);
+    Panels(unit, {streamed.end, end}, partial, scratch);
   }
 
-  // Loads the queries, empties the sums, and finds the keys that some row sees.
-  KeySpan Start(const Unit& unit, Partial& partial, Scratch& scratch) const {
+  // What can be read in streams of [begin, end): whole panels of keys that all rows see, where they
+  // lie. Masks are read in the order of keys.
+  KeySpan StreamedOf(const Seen& seen, int64_t begin, int64_t end, const Scratch& scratch) const {
+    const int64_t first = std::max(begin, seen.by_all.begin);
+    const int64_t keys = std::min(end, seen.by_all.end) - first;
+    const bool in_place = scratch.keys == nullptr && scratch.values == nullptr;
+    if (keys < kPanelKeys || !in_place || problem_.attn_mask != ATTEST_MASK_NONE)
+      return {begin, begin};
+    return {first, first + keys / kPanelKeys * kPanelKeys};
+  }
+
+  // Loads the queries, empties the sums, and finds the keys that the rows see.
+  Seen Start(const Unit& unit, Partial& partial, Scratch& scratch) const {
     const int64_t padded = PaddedColumns(problem_.head_size);
     const int64_t kv_length = KvLength(problem_, &operands_.lengths, unit.b);
-    KeySpan seen{problem_.kv_sequence_length, 0};
+    KeySpan any{problem_.kv_sequence_length, 0}, all{0, kv_length};
     for (int64_t row = 0; row < unit.count; ++row) {
       const Query query = QueryOf(unit, row);
       float* q = scratch.q + row * padded;
@@ -179,23 +196,43 @@ class DecodePlan : public Plan {
                operands_.q.strides[3], 1, problem_.head_size, q);
       for (int64_t c = 0; c < problem_.head_size; ++c) q[c] *= factors_[c];
       const KeySpan keys = VisibleKeys(problem_, kv_length, query.i);
+      all = {std::max(all.begin, keys.begin), std::min(all.end, keys.end)};
       if (keys.begin >= keys.end) continue;
-      seen = {std::min(seen.begin, keys.begin), std::max(seen.end, keys.end)};
+      any = {std::min(any.begin, keys.begin), std::max(any.end, keys.end)};
     }
     std::fill_n(partial.out, unit.count * PaddedColumns(problem_.v_head_size), 0.0f);
     std::fill_n(partial.sums, unit.count * kLanes, 0.0f);
     std::fill_n(partial.shifts, unit.count, 0.0f);
     std::fill_n(scratch.states, unit.count, kUnsettled);
-    return seen;
+    return {any, all};
   }
 
-  // All rows against up to 64 keys.
-  void Panel(const Unit& unit, int64_t key, int count, Partial& partial, Scratch& scratch) const {
-    const IoRows keys = RowsOf(operands_.k, unit, key, count, scratch.keys);
-    const IoRows values = RowsOf(operands_.v, unit, key, count, scratch.values);
-    RowKeys<kDecodeRows> ranges;
+  // All rows against keys one panel behind the other.
+  void Panels(const Unit& unit, KeySpan span, Partial& partial, Scratch& scratch) const {
+    for (int64_t key = span.begin; key < span.end; key += kPanelKeys) {
+      const int count = static_cast<int>(std::min<int64_t>(kPanelKeys, span.end - key));
+      const IoRows keys = RowsOf(operands_.k, unit, key, count, scratch.keys);
+      const IoRows values = RowsOf(operands_.v, unit, key, count, scratch.values);
+      Panel(unit, keys, values, count, key, partial, scratch);
+    }
+  }
+
+  // All rows against whole panels, each a part of as many streams, which divide the span.
+  void Stream(const Unit& unit, KeySpan span, Partial& partial, Scratch& scratch) const {
+    const int64_t length = (span.end - span.begin) / kReadStreams;
+    for (int64_t i = 0; i < length; i += kPanelKeys / kReadStreams)
+      Panel(unit, StreamsOf(operands_.k, unit, span.begin + i, length),
+            StreamsOf(operands_.v, unit, span.begin + i, length), kPanelKeys, kAllSeen, partial,
+            scratch);
+  }
+
+  // All rows against `count` keys: those from `key` on, or kAllSeen.
+  void Panel(const Unit& unit, const IoRows& keys, const IoRows& values, int count, int64_t key,
+             Partial& partial, Scratch& scratch) const {
+    RowKeys<kDecodeRows> ranges{};
     Tile tile{};
     ranges.SetFor(tile);
+    std::fill_n(ranges.end, kDecodeRows, count);
     tile.depth = static_cast<int>(problem_.head_size);
     tile.value_size = static_cast<int>(problem_.v_head_size);
     tile.q_stride = PaddedColumns(tile.depth);
@@ -210,8 +247,10 @@ class DecodePlan : public Plan {
       tile.sums = partial.sums + row * kLanes;
       tile.shifts = partial.shifts + row;
       tile.state = scratch.states + row;
-      for (int i = 0; i < tile.rows; ++i)
+      for (int i = 0; key != kAllSeen && i < tile.rows; ++i) {
         SetKeys(problem_, operands_, QueryOf(unit, row + i), i, static_cast<int>(key), tile);
+        ranges.end[i] = std::min(ranges.end[i], count);  // what follows is of another panel
+      }
       DecodeScores(tile, keys, row == 0 && scratch.keys == nullptr);
       SoftmaxRows(tile, (count + kLanes - 1) / kLanes * kLanes);
       DecodeOutput(tile, values, row == 0 && scratch.values == nullptr);
@@ -221,9 +260,18 @@ class DecodePlan : public Plan {
   IoRows RowsOf(const attest_tensor& tensor, const Unit& unit, int64_t key, int count,
                 float* copy) const {
     const char* row = AddressOf(tensor, element_bytes_, unit.b, unit.kv_head, key);
-    if (copy == nullptr) return {row, tensor.dtype, tensor.strides[2]};
+    if (copy == nullptr)
+      return {row, tensor.dtype, kReadStreams * tensor.strides[2], tensor.strides[2]};
     LoadRows(row, tensor.dtype, tensor.strides[2], tensor.strides[3], count, tensor.shape[3], copy);
-    return {copy, ATTEST_F32, PaddedColumns(tensor.shape[3])};
+    const int64_t stride = PaddedColumns(tensor.shape[3]);
+    return {copy, ATTEST_F32, kReadStreams * stride, stride};
+  }
+
+  // Streams of `length` rows, from that key of the first one on.
+  IoRows StreamsOf(const attest_tensor& tensor, const Unit& unit, int64_t key,
+                   int64_t length) const {
+    return {AddressOf(tensor, element_bytes_, unit.b, unit.kv_head, key), tensor.dtype,
+            tensor.strides[2], length * tensor.strides[2]};
   }
 
   // Adds up the splits of a unit and writes its rows.

@@ -1,55 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Scores: 4 rows x 4 keys (fewer rows: more keys) in 16 accumulators along the head size, summed
-// over their lanes together; output: up to 4 rows x 4 vectors, or 2 x 8. f16 and
+// over their lanes together; output: up to 4 rows x 4 keys, a vector of columns at a time. f16 and
 // bf16 are widened as they are loaded: converting a panel into scratch first took twice as long.
 #include "decode_tile.h"
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "attest/half.hpp"
-#include "attest/prefetch.hpp"
 #include "lane_sums.h"
 
 namespace attest::cpu {
 namespace {
 
-// What is asked for ahead of the element in use, in elements. far 0: nothing more; `twice`: the
-// near one again, 3 % faster on an EPYC (Zen 5) without a far one.
-struct Ahead {
-  int64_t near = 0, far = 0;
-  bool twice = false;
-};
-
-// What a loop asks for ahead. kLooks: as Ahead says, which it looks at for every vector: without
-// those branches 4 rows took 5 % more time on a Xeon, in whatever order they asked and loaded.
-enum class Asks { kNothing, kBoth, kNearTwice, kLooks };
-
-// Whether memory is the limit, not the arithmetic: then rows of K and V are read from end to end,
-// by tiles that keep less in registers. Measured on an EPYC (Zen 5) with 4 rows of queries: f32 is
-// 15 % faster so from memory and 6 % from the L3, bf16 16 % slower. On a Xeon (Emerald Rapids) 4
-// keys at once are up to 3 % faster, and V in two passes of 4 rows 6 to 8 %.
-template <int R, typename Io>
-constexpr bool kMemoryLimits = R == 1 || sizeof(Io) == sizeof(float);
-
-template <int R, typename Io>
-Ahead AheadOf(int64_t stride, int columns) {
-  const auto rows = StreamPrefetchRows(columns * static_cast<int64_t>(sizeof(Io)));
-  return {rows.near * stride, rows.far * stride, rows.far == 0 && kMemoryLimits<R, Io>};
+template <typename Io>
+int64_t AheadOf(const IoRows& rows, int columns) {
+  return rows.stride * ReadAheadRows(columns * static_cast<int64_t>(sizeof(Io)));
 }
 
-// Of vector `v` of a row. Without a far distance kLooks asks for the line in use.
-template <Asks kAsks, typename Io>
-HWY_INLINE void Prefetch(const Io* row, int v, Ahead ahead) {
-  if constexpr (kAsks != Asks::kNothing) {
-    constexpr int kStep = kFarStepBytes / (kLanes * sizeof(Io));
-    const Io* from = row + v * kLanes;
-    __builtin_prefetch(from + ahead.near, 0, 3);
-    if (kAsks == Asks::kNearTwice || (kAsks == Asks::kLooks && ahead.twice))
-      __builtin_prefetch(from + ahead.near, 0, 3);
-    if (kAsks != Asks::kNearTwice && v % kStep == 0) __builtin_prefetch(from + ahead.far, 0, 2);
-  }
+// Asks for the line of vector `v`, once.
+template <bool kAsks, typename Io>
+HWY_INLINE void Prefetch(const Io* row, int v) {
+  constexpr int kLineBytes = 64, kVectorBytes = kLanes * sizeof(Io);
+  if constexpr (kAsks)
+    if (kVectorBytes >= kLineBytes || v * kVectorBytes % kLineBytes == 0)
+      __builtin_prefetch(row + v * kLanes, 0, 3);
 }
 
 // The first `count` lanes of a vector of any element type; all of them where the CPU cannot leave
@@ -89,63 +66,75 @@ HWY_INLINE void SumEach(const Vec (&sums)[kSums], float* out) {
 #endif
 }
 
-// kStep: keys of which a vector is used in turn. kDepth: the head size, whole vectors; 0: any.
-template <Asks kAsks, int kDepth, int R, int kKeys, int kStep, typename Io>
-HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], Ahead ahead,
+// kDepth: the head size, whole vectors; 0: any.
+template <bool kAsks, int kDepth, int R, int kKeys, typename Io>
+HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], int64_t ahead,
                           Vec (&sums)[kSums]) {
   const int depth = kDepth == 0 ? tile.depth : kDepth;
   const int vectors = (depth + kLanes - 1) / kLanes;
 #pragma GCC unroll 16
   for (int i = 0; i < kSums; ++i) sums[i] = hn::Zero(kTag);
-#pragma GCC unroll 16
-  for (int first = 0; first < kKeys; first += kStep)
-    for (int v = 0; v < vectors; ++v) {
-      Vec q[R];
+#pragma GCC unroll 1
+  for (int v = 0; v < vectors; ++v) {
+    Vec q[R];
 #pragma GCC unroll 4
-      for (int i = 0; i < R; ++i) q[i] = hn::LoadU(kTag, tile.q + i * tile.q_stride + v * kLanes);
+    for (int i = 0; i < R; ++i) q[i] = hn::LoadU(kTag, tile.q + i * tile.q_stride + v * kLanes);
 #pragma GCC unroll 16
-      for (int key = first; key < first + kStep; ++key) {
-        Prefetch<kAsks>(rows[key], v, ahead);
-        const Vec k = Load(rows[key] + v * kLanes, kDepth == 0 ? depth - v * kLanes : kLanes);
+    for (int key = 0; key < kKeys; ++key) {
+      Prefetch<kAsks>(rows[key] + ahead, v);
+      const Vec k = Load(rows[key] + v * kLanes, kDepth == 0 ? depth - v * kLanes : kLanes);
 #pragma GCC unroll 4
-        for (int i = 0; i < R; ++i)
-          sums[i * kKeys + key] = hn::MulAdd(k, q[i], sums[i * kKeys + key]);
-      }
+      for (int i = 0; i < R; ++i)
+        sums[i * kKeys + key] = hn::MulAdd(k, q[i], sums[i * kKeys + key]);
     }
+  }
 }
 
-// The same for one row of queries, all vectors of a key written out.
-template <Asks kAsks, int kDepth, typename Io>
-HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kSums], Ahead ahead,
+// The same for one row of queries, all vectors of a key written out: 3 to 6 % faster on a Xeon.
+template <bool kAsks, int kDepth, typename Io>
+HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kSums], int64_t ahead,
                           Vec (&sums)[kSums]) {
 #pragma GCC unroll 16
   for (int key = 0; key < kSums; ++key) {
-    const Io* near = rows[key] + ahead.near;
-    asm("" : "+r"(near));  // else GCC keeps an address for every vector
+    const Io* next = rows[key] + ahead;
+    asm("" : "+r"(next));  // else GCC keeps an address for every vector
     sums[key] = hn::Zero(kTag);
 #pragma GCC unroll 16
     for (int v = 0; v < kDepth / kLanes; ++v) {
-      Prefetch<kAsks>(near, v, {0, ahead.far - ahead.near});  // as seen from there
+      Prefetch<kAsks>(next, v);
       const Vec k = Load(rows[key] + v * kLanes, kLanes);
       sums[key] = hn::MulAdd(k, hn::LoadU(kTag, tile.q + v * kLanes), sums[key]);
     }
   }
 }
 
-template <Asks kAsks, int kDepth, int R, typename Io>
-void ScoresOf(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
+// Row first + index. kCount: `first` is a multiple of it.
+template <int kCount, typename Io>
+HWY_INLINE const Io* RowOf(const IoRows& rows, int first, int index) {
+  if (kCount % kReadStreams != 0) index += std::exchange(first, 0);
+  return static_cast<const Io*>(rows.data) +
+         (first / kReadStreams + index / kReadStreams) * rows.stride +
+         index % kReadStreams * rows.gap;
+}
+
+template <bool kAsks, int kDepth, int R, typename Io>
+void ScoresOf(const Tile& tile, const IoRows& keys) {
   constexpr int kKeys = kSums / (R == 3 ? 4 : R);
+  const int64_t ahead = AheadOf<Io>(keys, tile.depth);
   for (int first = 0; first < tile.key_count; first += kKeys) {
     const Io* rows[kKeys];  // the last one again where there are fewer
-    for (int key = 0; key < kKeys; ++key)
-      rows[key] = keys + std::min(first + key, tile.key_count - 1) * stride;
+    const int last = tile.key_count - 1 - first;
+    if (last + 1 >= kKeys)
+#pragma GCC unroll 16
+      for (int key = 0; key < kKeys; ++key) rows[key] = RowOf<kKeys, Io>(keys, first, key);
+    else
+      for (int key = 0; key < kKeys; ++key)
+        rows[key] = RowOf<kKeys, Io>(keys, first, std::min(key, last));
     Vec sums[kSums];
     if constexpr (R == 1 && kDepth != 0)
       ScoreKeys<kAsks, kDepth>(tile, rows, ahead, sums);
-    else if (kMemoryLimits<R, Io> && (R == 1 || StreamInOrder()))
-      ScoreKeys<kAsks, kDepth, R, kKeys, 1>(tile, rows, ahead, sums);
     else
-      ScoreKeys<kAsks, kDepth, R, kKeys, kKeys>(tile, rows, ahead, sums);
+      ScoreKeys<kAsks, kDepth, R>(tile, rows, ahead, sums);
     HWY_ALIGN float scores[kSums];  // those beyond the last key are hidden later
     SumEach(sums, scores);
     for (int i = 0; i < R; ++i)
@@ -154,126 +143,110 @@ void ScoresOf(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
 }
 
 // The less a vector costs, the farther ahead the CPU looks by itself: with the head size compiled
-// in and no conditions in the loop, 134 MB of f32 took 6 to 17 % less time on a Xeon; with one row
-// and the vectors of a key written out 3 to 6 % less again.
-template <Asks kAsks, int R, typename Io>
-void Scores(const Tile& tile, const Io* keys, int64_t stride, Ahead ahead) {
-  switch (tile.depth) {
+// in and no conditions in the loop, 134 MB of f32 took 6 to 17 % less time on a Xeon.
+template <bool kAsks, int R, typename Io>
+void Scores(const Tile& tile, const IoRows& keys) {
+  switch (kAsks ? tile.depth : 0) {
     case 64:
-      return ScoresOf<kAsks, 64, R>(tile, keys, stride, ahead);
+      return ScoresOf<kAsks, 64, R, Io>(tile, keys);
     case 128:
-      return ScoresOf<kAsks, 128, R>(tile, keys, stride, ahead);
+      return ScoresOf<kAsks, 128, R, Io>(tile, keys);
     default:
-      return ScoresOf<kAsks, 0, R>(tile, keys, stride, ahead);
+      return ScoresOf<kAsks, 0, R, Io>(tile, keys);
   }
 }
 
-// Rows [first, first + R) of the tile, columns [column, column + C kLanes).
-// kWhole: all of them are columns of V.
-template <Asks kAsks, bool kWhole, int R, int C, typename Io>
-HWY_INLINE void Output(const Tile& tile, int first, const Io* values, int64_t stride, int column,
-                       Ahead ahead) {
-  float* HWY_RESTRICT out = tile.out + first * tile.out_stride + column;
-  const float* HWY_RESTRICT p = tile.p + first * kPanelKeys;
-  Vec sums[R][C];
+// Of rows [first, first + R) of the tile and kKeys keys from `key` on. The output goes through L1
+// once for kKeys keys, so that V is read from end to end.
+template <bool kAsks, int R, int kKeys, typename Io>
+HWY_INLINE void OutputKeys(const Tile& tile, int first, const IoRows& values, int key,
+                           int64_t ahead) {
+  float* const out = tile.out + first * tile.out_stride;
+  const int64_t out_stride = tile.out_stride;
+  const int value_size = tile.value_size;
+  const Io* rows[kKeys];
+  Vec weights[R][kKeys];
 #pragma GCC unroll 4
-  for (int i = 0; i < R; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < C; ++j)
-      sums[i][j] = hn::LoadU(kTag, out + i * tile.out_stride + j * kLanes);
-  for (int key = 0; key < tile.key_count; ++key) {
-    const Io* row = values + key * stride + column;
-    Vec weights[R];
+  for (int k = 0; k < kKeys; ++k) {
+    rows[k] = RowOf<kKeys, Io>(values, key, k);
 #pragma GCC unroll 4
-    for (int i = 0; i < R; ++i) weights[i] = hn::Set(kTag, p[i * kPanelKeys + key]);
-#pragma GCC unroll 8
-    for (int j = 0; j < C; ++j) {
-      Prefetch<kAsks>(row, j, ahead);
-      const Vec v = Load(row + j * kLanes, kWhole ? kLanes : tile.value_size - column - j * kLanes);
+    for (int i = 0; i < R; ++i)
+      weights[i][k] = hn::Set(kTag, tile.p[(first + i) * kPanelKeys + key + k]);
+  }
+  const auto add = [&](int v, int columns) HWY_ATTR {
+    Vec x[kKeys];
 #pragma GCC unroll 4
-      for (int i = 0; i < R; ++i) sums[i][j] = hn::MulAdd(weights[i], v, sums[i][j]);
+    for (int k = 0; k < kKeys; ++k) {
+      Prefetch<kAsks>(rows[k] + ahead, v);
+      x[k] = Load(rows[k] + v * kLanes, columns);
     }
-  }
 #pragma GCC unroll 4
-  for (int i = 0; i < R; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < C; ++j)
-      hn::StoreU(sums[i][j], kTag, out + i * tile.out_stride + j * kLanes);
-}
-
-template <Asks kAsks, int R, typename Io>
-void OutputsOf(const Tile& tile, const Io* values, int64_t stride, Ahead ahead) {
-  int column = 0;
-  const auto fits = [&](int vectors) { return column + vectors * kLanes <= tile.value_size; };
-  if constexpr (kVectors == 4 && (R <= 2 || kMemoryLimits<R, Io>)) {
-    const bool wide = R <= 2 || StreamInOrder();
-    for (; wide && fits(8); column += 8 * kLanes) {
-      Output<kAsks, true, std::min(R, 2), 8>(tile, 0, values, stride, column, ahead);
-      if constexpr (R > 2)
-        Output<Asks::kNothing, true, R - 2, 8>(tile, 2, values, stride, column, {});
-    }
-  }
-  for (; fits(kVectors); column += kVectors * kLanes)
-    Output<kAsks, true, R, kVectors>(tile, 0, values, stride, column, ahead);
-  for (; column < tile.value_size; column += kLanes)
-    Output<kAsks, false, R, 1>(tile, 0, values, stride, column, ahead);
-}
-
-// Calls visit(what to ask for, how far ahead) for rows of `columns` elements.
-template <int R, typename Io, typename Visit>
-void WithAhead(int64_t stride, int columns, bool wanted, Visit visit) {
-  const Ahead ahead = AheadOf<R, Io>(stride, columns);
-  if (!wanted) return visit(std::integral_constant<Asks, Asks::kNothing>(), ahead);
-  if constexpr (R > 1)
-    visit(std::integral_constant<Asks, Asks::kLooks>(), ahead);
-  else if (ahead.twice)
-    visit(std::integral_constant<Asks, Asks::kNearTwice>(), ahead);
-  else
-    visit(std::integral_constant<Asks, Asks::kBoth>(), ahead);
-}
-
-// Calls visit(rows of the io type, std::integral_constant of tile.rows).
-template <typename Visit>
-void Dispatch(const Tile& tile, IoRows rows, Visit visit) {
-  const auto with_rows = [&](auto* data) {
-    switch (tile.rows) {
-      case 1:
-        return visit(data, std::integral_constant<int, 1>());
-      case 2:
-        return visit(data, std::integral_constant<int, 2>());
-      case 3:
-        return visit(data, std::integral_constant<int, 3>());
-      default:
-        return visit(data, std::integral_constant<int, 4>());
+    for (int i = 0; i < R; ++i) {
+      float* to = out + i * out_stride + v * kLanes;
+      Vec sum = hn::LoadU(kTag, to);
+#pragma GCC unroll 4
+      for (int k = 0; k < kKeys; ++k) sum = hn::MulAdd(weights[i][k], x[k], sum);
+      hn::StoreU(sum, kTag, to);
     }
   };
-  if (rows.dtype == ATTEST_F32) return with_rows(static_cast<const float*>(rows.data));
-  if (rows.dtype == ATTEST_F16) return with_rows(static_cast<const Half*>(rows.data));
-  with_rows(static_cast<const Bfloat16*>(rows.data));
+  const int whole = value_size / kLanes;
+  for (int v = 0; v < whole; ++v) add(v, kLanes);
+  if (value_size % kLanes != 0) add(whole, value_size % kLanes);
+}
+
+template <bool kAsks, int R, typename Io>
+void Outputs(const Tile& tile, const IoRows& values) {
+  // 4 rows' weights for 4 keys take 16 registers.
+  constexpr int kRowsAtOnce = kVectors == 4 ? R : std::min(R, 2);
+  const int64_t ahead = AheadOf<Io>(values, tile.value_size);
+  const auto keys = [&](auto count, int key) HWY_ATTR {
+    OutputKeys<kAsks, kRowsAtOnce, count(), Io>(tile, 0, values, key, ahead);
+    if constexpr (kRowsAtOnce < R)
+      OutputKeys<false, R - kRowsAtOnce, count(), Io>(tile, kRowsAtOnce, values, key, 0);
+  };
+  int key = 0;
+  for (; key + kReadStreams <= tile.key_count; key += kReadStreams)
+    keys(std::integral_constant<int, kReadStreams>(), key);
+  for (; key < tile.key_count; ++key) keys(std::integral_constant<int, 1>(), key);
+}
+
+// Calls visit(a value of the io type, tile.rows, `ahead`), the last two as integral constants.
+template <typename Visit>
+void Dispatch(const Tile& tile, int32_t dtype, bool ahead, Visit visit) {
+  const auto with_ahead = [&](auto io, auto rows) {
+    if (ahead)
+      visit(io, rows, std::true_type());
+    else
+      visit(io, rows, std::false_type());
+  };
+  const auto with_rows = [&](auto io) {
+    switch (tile.rows) {
+      case 1:
+        return with_ahead(io, std::integral_constant<int, 1>());
+      case 2:
+        return with_ahead(io, std::integral_constant<int, 2>());
+      case 3:
+        return with_ahead(io, std::integral_constant<int, 3>());
+      default:
+        return with_ahead(io, std::integral_constant<int, 4>());
+    }
+  };
+  if (dtype == ATTEST_F32) return with_rows(float());
+  if (dtype == ATTEST_F16) return with_rows(Half());
+  with_rows(Bfloat16());
 }
 
 }  // namespace
 
-void DecodeScores(const Tile& tile, IoRows keys, bool ahead) {
-  Dispatch(tile, keys, [&](const auto* data, auto rows) {
-    using Io = std::remove_cvref_t<decltype(*data)>;
-    constexpr int R = decltype(rows)::value;
-    WithAhead<R, Io>(keys.stride, tile.depth, ahead, [&](auto asks, Ahead distances) {
-      if constexpr (asks == Asks::kNothing)
-        ScoresOf<asks, 0, R>(tile, data, keys.stride, distances);
-      else
-        Scores<asks, R>(tile, data, keys.stride, distances);
-    });
+void DecodeScores(const Tile& tile, const IoRows& keys, bool ahead) {
+  Dispatch(tile, keys.dtype, ahead, [&](auto io, auto rows, auto asks) {
+    Scores<asks(), rows(), decltype(io)>(tile, keys);
   });
 }
 
-void DecodeOutput(const Tile& tile, IoRows values, bool ahead) {
-  Dispatch(tile, values, [&](const auto* data, auto rows) {
-    using Io = std::remove_cvref_t<decltype(*data)>;
-    constexpr int R = decltype(rows)::value;
-    WithAhead<R, Io>(values.stride, tile.value_size, ahead, [&](auto asks, Ahead distances) {
-      OutputsOf<asks, R>(tile, data, values.stride, distances);
-    });
+void DecodeOutput(const Tile& tile, const IoRows& values, bool ahead) {
+  Dispatch(tile, values.dtype, ahead, [&](auto io, auto rows, auto asks) {
+    Outputs<asks(), rows(), decltype(io)>(tile, values);
   });
 }
 

@@ -89,6 +89,38 @@ void ApplyRules(const Tile& tile, int row, int count) {
   for (int j = std::max(tile.end[row], 0); j < count; ++j) scores[j] = kMinusInfinity;
 }
 
+bool HasRules(const Tile& tile, int count) {
+  if (tile.rules->softcap > 0 || tile.rules->mask != ATTEST_MASK_NONE) return true;
+  return std::any_of(tile.begin, tile.begin + tile.rows, [](int begin) { return begin > 0; }) ||
+         std::any_of(tile.end, tile.end + tile.rows, [=](int end) { return end < count; });
+}
+
+// Whether the scores of a whole panel are final and near their row's shift.
+bool NeedsOnlyExp(const Tile& tile) {
+  if ((*tile.state & kUnsettled) != 0 || HasRules(tile, kPanelKeys)) return false;
+  Vec highest = hn::Set(kTag, kMinusInfinity);
+  for (int row = 0; row < tile.rows; ++row)
+    highest = hn::Max(highest, hn::Add(LaneMax(tile.p + row * kPanelKeys, kPanelKeys),
+                                       hn::Set(kTag, tile.shifts[row])));
+  return hn::AllTrue(kTag, hn::Le(highest, hn::Set(kTag, kHighest)));
+}
+
+// Scores of a whole panel become P in one pass.
+void WeighPanel(const Tile& tile) {
+  for (int row = 0; row < tile.rows; ++row) {
+    float* scores = tile.p + row * kPanelKeys;
+    const Vec shift = hn::Set(kTag, tile.shifts[row]);
+    Vec sum = hn::Load(kTag, tile.sums + row * kLanes);
+#pragma GCC unroll 16
+    for (int j = 0; j < kPanelKeys; j += kLanes) {
+      const Vec p = Weight(DropSmall(hn::Add(hn::Load(kTag, scores + j), shift)));
+      hn::Store(p, kTag, scores + j);
+      sum = hn::Add(sum, p);
+    }
+    hn::Store(sum, kTag, tile.sums + row * kLanes);
+  }
+}
+
 }  // namespace
 
 void MoveShifts(const Tile& tile, int first_key, int count) {
@@ -113,6 +145,7 @@ void MoveShifts(const Tile& tile, int first_key, int count) {
 }
 
 void SoftmaxRows(const Tile& tile, int count) {
+  if (count == kPanelKeys && NeedsOnlyExp(tile)) return WeighPanel(tile);
   for (int row = 0; row < tile.rows; ++row) {
     float* scores = tile.p + row * kPanelKeys;
     ApplyRules(tile, row, count);

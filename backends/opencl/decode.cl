@@ -10,20 +10,15 @@
 //
 // Right for any number of queries, but K and V are read again for each stack. All of abi.h but
 // WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN).
-// What counted: asking for rows ahead as the CPU wants it (attest/prefetch.hpp), reading K and V in
-// the order of memory; for 4 stacked rows also the lanes of 16 sums added together (4 to 7 %).
-// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), and
-// K_NEAR_ROWS, K_FAR_ROWS, V_NEAR_ROWS, V_FAR_ROWS (what is asked for ahead, 0: nothing), FAR_STEP
-// (floats, of which the far one asks for a line) and V_IN_ORDER (1: rows of V from end to end, at
-// the price of a second pass over them in L1) are given at build.
+// What counted: reading K and V in four streams, as the CPU wants it (attest/prefetch.hpp); for 4
+// stacked rows also the lanes of 16 sums added together (4 to 7 %).
+// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), STREAMS and
+// K_AHEAD_ROWS, V_AHEAD_ROWS (what is asked for ahead in each) are given at build.
 
 #define BLOCK 32  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
-#define DOT_KEYS (STACK > 4 ? 2 : STACK == 4 ? 4 : 8)     // of one register tile
-#define O_VECTORS (V_PAD / LANES)
-// Rows of a pass over V.
-#define VALUE_ROWS (V_IN_ORDER && STACK > 2 && STACK % 2 == 0 && O_VECTORS >= 8 ? 2 : STACK)
-#define VALUE_VECTORS (VALUE_ROWS > 4 ? 2 : VALUE_ROWS > 2 ? 4 : 8)  // of a row of V in it
+#define DOT_KEYS (STACK > 4 ? 2 : STACK > 2 ? 4 : 8)  // of one register tile
+#define VALUE_ROWS (STACK > 4 ? 4 : STACK)            // of one, with STREAMS keys
 #define COUNTER_FLOATS 16
 
 // The rows of one stack.
@@ -34,32 +29,50 @@ typedef struct Stack {
   int rows;
 } Stack;
 
-// Of the vector at column c of a row.
-INLINE void PrefetchRows(const __global float* row, int c, long stride, const int near,
-                         const int far) {
-  if (near) PREFETCH(row + c + near * stride, 3);
-  if (far && c % FAR_STEP == 0) PREFETCH(row + c + far * stride, 2);
+// Rows of K or V of a block, read in STREAMS streams: row j is row j / STREAMS of stream
+// j % STREAMS. `step`: floats from row to row of a stream, `gap`: from stream to stream.
+typedef struct Rows {
+  const __global float* first;
+  long step, gap;
+} Rows;
+
+INLINE const __global float* RowAt(Rows rows, int j) {
+  return rows.first + j / STREAMS * rows.step + j % STREAMS * rows.gap;
+}
+
+INLINE float16 ReadAhead(const __global float* from, long ahead) {
+  PREFETCH(from + ahead, 3);
+  return Read(from);
 }
 
 // scores[row][key] of up to BLOCK keys, in units of log2.
-INLINE void Dots(const __global float* q, const __global float* k, long stride, int keys,
-                 float scores[STACK * BLOCK]) {
+INLINE void Dots(const __global float* q, Rows k, int keys, float scores[STACK * BLOCK]) {
+  const long ahead = K_AHEAD_ROWS * k.step;
   for (int key = 0; key < keys; key += DOT_KEYS) {
     float16 sum[DOT_KEYS][STACK];
     const __global float* row[DOT_KEYS];
     UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
-      row[i] = k + min(key + i, keys - 1) * stride;
+      row[i] = RowAt(k, min(key + i, keys - 1));
       UNROLL for (int g = 0; g < STACK; ++g) sum[i][g] = (float16)(0.0f);
     }
+#if STACK > 2
+#pragma unroll 1
+    for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
+      UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
+        const float16 values = ReadAhead(row[i] + c, ahead);
+        UNROLL for (int g = 0; g < STACK; ++g)
+          sum[i][g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[i][g]);
+      }
+#else
     UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
 #pragma unroll 2
       for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES) {
-        PrefetchRows(row[i], c, stride, K_NEAR_ROWS, K_FAR_ROWS);
-        const float16 values = Read(row[i] + c);
+        const float16 values = ReadAhead(row[i] + c, ahead);
         UNROLL for (int g = 0; g < STACK; ++g)
           sum[i][g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[i][g]);
       }
     }
+#endif
 #if DOT_KEYS * STACK == LANES && STACK > 2
     float16 sums[LANES];
     float all[LANES] __attribute__((aligned(64)));
@@ -74,32 +87,43 @@ INLINE void Dots(const __global float* q, const __global float* k, long stride, 
   }
 }
 
-// o[row] += scores[row] v of VALUE_ROWS rows over `keys` keys and `vectors` vectors of the columns.
-INLINE void AddValues(const float* scores, const __global float* v, long stride, int keys,
-                      __global float* o, const int vectors, const bool first) {
-  float16 sum[VALUE_ROWS][VALUE_VECTORS];
-  UNROLL for (int g = 0; g < VALUE_ROWS; ++g)
-    UNROLL for (int j = 0; j < vectors; ++j) sum[g][j] = Read(o + g * V_PAD + j * LANES);
+// o[row] += scores[row] v of `rows` rows and `keys` keys from `key` on; o goes through L1 once for
+// them.
+INLINE void AddKeys(const float* scores, Rows v, int key, const int keys, __global float* o,
+                    const int rows, const long ahead) {
+  float16 weights[VALUE_ROWS][STREAMS];
+  const __global float* row[STREAMS];
+  UNROLL for (int i = 0; i < keys; ++i) {
+    row[i] = RowAt(v, key + i);
+    UNROLL for (int g = 0; g < rows; ++g)
+      weights[g][i] = (float16)(scores[g * BLOCK + key + i]);
+  }
 #pragma unroll 1
-  for (int key = 0; key < keys; ++key) {
-    UNROLL for (int j = 0; j < vectors; ++j) {
-      const __global float* row = v + key * stride;
-      if (first) PrefetchRows(row, j * LANES, stride, V_NEAR_ROWS, V_FAR_ROWS);
-      const float16 values = Read(row + j * LANES);
-      UNROLL for (int g = 0; g < VALUE_ROWS; ++g)
-        sum[g][j] = fma((float16)(scores[g * BLOCK + key]), values, sum[g][j]);
+  for (int c = 0; c < V_PAD; c += LANES) {
+    float16 values[STREAMS];
+    UNROLL for (int i = 0; i < keys; ++i) values[i] = ReadAhead(row[i] + c, ahead);
+    UNROLL for (int g = 0; g < rows; ++g) {
+      float16 sum = Read(o + g * V_PAD + c);
+      UNROLL for (int i = 0; i < keys; ++i) sum = fma(weights[g][i], values[i], sum);
+      Write(sum, o + g * V_PAD + c);
     }
   }
-  UNROLL for (int g = 0; g < VALUE_ROWS; ++g)
-    UNROLL for (int j = 0; j < vectors; ++j) Write(sum[g][j], o + g * V_PAD + j * LANES);
 }
 
 // The same for all rows: those behind the first ones find V in L1.
-INLINE void AddStack(const float scores[STACK * BLOCK], const __global float* v, long stride,
-                     int keys, __global float* o, const int vectors) {
-  AddValues(scores, v, stride, keys, o, vectors, true);
-  for (int g = VALUE_ROWS; g < STACK; g += VALUE_ROWS)
-    AddValues(scores + g * BLOCK, v, stride, keys, o + g * V_PAD, vectors, false);
+INLINE void AddStack(const float scores[STACK * BLOCK], Rows v, int key, const int keys,
+                     __global float* o) {
+  AddKeys(scores, v, key, keys, o, VALUE_ROWS, V_AHEAD_ROWS * v.step);
+#if STACK > VALUE_ROWS
+  AddKeys(scores + VALUE_ROWS * BLOCK, v, key, keys, o + VALUE_ROWS * V_PAD, STACK - VALUE_ROWS,
+          0);
+#endif
+}
+
+INLINE void AddValues(const float scores[STACK * BLOCK], Rows v, int keys, __global float* o) {
+  int key = 0;
+  for (; key + STREAMS <= keys; key += STREAMS) AddStack(scores, v, key, STREAMS, o);
+  for (; key < keys; ++key) AddStack(scores, v, key, 1, o);
 }
 
 // Scores of one row's block to probabilities: rules, maximum, 2^x, sum; o is rescaled where the
@@ -181,6 +205,45 @@ INLINE void StoreStack(const __global SdpaShape* shape, const Stack* s, long b,
   }
 }
 
+// The keys of a split that some row sees, and of them whole blocks that all rows see: those that
+// are read as STREAMS streams of `length` keys, from `streamed` on.
+typedef struct Walk {
+  int begin, end, streamed, length;
+} Walk;
+
+INLINE Walk WalkOf(const Stack* s, int first, int last, const bool in_place) {
+  Walk walk = {s->begin[0], s->end[0], max(first, s->begin[0]), 0};
+  int all_end = min(last, s->end[0]);
+  for (int g = 1; g < STACK; ++g) {
+    walk.begin = min(walk.begin, s->begin[g]);
+    walk.end = max(walk.end, s->end[g]);
+    walk.streamed = max(walk.streamed, s->begin[g]);
+    all_end = min(all_end, s->end[g]);
+  }
+  walk.begin = max(walk.begin, first);
+  walk.end = min(walk.end, last);
+  // Masks are read in the order of keys.
+  if (!MASK_KIND && in_place && all_end > walk.streamed)
+    walk.length = (all_end - walk.streamed) / BLOCK * (BLOCK / STREAMS);
+  else
+    walk.streamed = walk.begin;
+  return walk;
+}
+
+// Rows from `first` on, in streams of `length` rows or, where it is 0, `count` of them one behind
+// the other, in place or staged.
+INLINE Rows RowsFor(const __global uchar* data, const __global TensorPlace* tensor, long b, long head,
+                    long first, int count, int length, const int columns, const int padded,
+                    __global float* staged) {
+  const __global Io* io = (const __global Io*)RowOf(data, tensor, b, head, first, sizeof(Io));
+  const long stride = tensor->strides[2];
+  if (length > 0) return (Rows){(const __global float*)io, stride, length * stride};
+  if (InPlace(tensor->strides[3], columns, LANES))
+    return (Rows){(const __global float*)io, STREAMS * stride, stride};
+  StageRows(io, stride, tensor->strides[3], count, columns, padded, staged);
+  return (Rows){staged, STREAMS * padded, padded};
+}
+
 __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void Decode(
     const __global SdpaShape* restrict shape, const __global uchar* restrict query,
     const __global uchar* restrict keys, const __global uchar* restrict values,
@@ -195,8 +258,8 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
   const long kv_heads = shape->q_heads_per_kv_head == 0
                             ? 0
                             : shape->q_num_heads / shape->q_heads_per_kv_head;
-  const bool k_in_place = InPlace(shape->k.strides[3], HEAD_SIZE, LANES);
-  const bool v_in_place = InPlace(shape->v.strides[3], V_HEAD_SIZE, LANES);
+  const bool in_place = InPlace(shape->k.strides[3], HEAD_SIZE, LANES) &&
+                        InPlace(shape->v.strides[3], V_HEAD_SIZE, LANES);
   const long tasks = shape->batch_size * kv_heads * stacks * splits;
   for (long task; (task = atomic_inc(counters)) < tasks;) {
     const long split = task % splits, stack = task / splits % stacks;
@@ -206,43 +269,25 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
     MakeStack(shape, query, &spans, b, kv_head, stack * STACK, &s, q);
     __global float* o = partial + task * STACK * V_PAD;
     for (int c = 0; c < STACK * V_PAD; c += LANES) Write((float16)(0.0f), o + c);
-    int begin = s.begin[0], end = s.end[0];
-    for (int g = 1; g < STACK; ++g) {
-      begin = min(begin, s.begin[g]);
-      end = max(end, s.end[g]);
-    }
-    begin = max(begin, (int)split * split_keys);
-    end = min(end, ((int)split + 1) * split_keys);
-    for (int key = begin; key < end; key += BLOCK) {
-      const int count = min(BLOCK, end - key);
-      const __global Io* k =
-          (const __global Io*)RowOf(keys, &shape->k, b, kv_head, key, sizeof(Io));
-      const __global Io* v =
-          (const __global Io*)RowOf(values, &shape->v, b, kv_head, key, sizeof(Io));
-      if (!k_in_place)
-        StageRows(k, shape->k.strides[2], shape->k.strides[3], count, HEAD_SIZE, HEAD_VECTOR_PAD,
-                  staged_k);
-      if (!v_in_place)
-        StageRows(v, shape->v.strides[2], shape->v.strides[3], count, V_HEAD_SIZE, V_PAD,
-                  staged_v);
-      const __global float* k_rows = k_in_place ? (const __global float*)k : staged_k;
-      const __global float* v_rows = v_in_place ? (const __global float*)v : staged_v;
-      const long k_stride = k_in_place ? shape->k.strides[2] : HEAD_VECTOR_PAD;
-      const long v_stride = v_in_place ? shape->v.strides[2] : V_PAD;
+    const Walk walk =
+        WalkOf(&s, (int)split * split_keys, ((int)split + 1) * split_keys, in_place);
+    for (int key = walk.begin, count; key < walk.end; key += count) {
+      count = min(BLOCK, (key < walk.streamed ? walk.streamed : walk.end) - key);
+      const bool streams = key >= walk.streamed && key < walk.streamed + STREAMS * walk.length;
+      const long first = streams ? walk.streamed + (key - walk.streamed) / STREAMS : key;
+      const Rows k = RowsFor(keys, &shape->k, b, kv_head, first, count,
+                             streams ? walk.length : 0, HEAD_SIZE, HEAD_VECTOR_PAD, staged_k);
+      const Rows v = RowsFor(values, &shape->v, b, kv_head, first, count,
+                             streams ? walk.length : 0, V_HEAD_SIZE, V_PAD, staged_v);
       float scores[STACK * BLOCK] __attribute__((aligned(64)));
       for (int i = 0; i < STACK * BLOCK; ++i) scores[i] = 0.0f;
-      Dots(q, k_rows, k_stride, count, scores);
+      Dots(q, k, count, scores);
       for (int g = 0; g < STACK; ++g)
-        Softmax(shape, &s, g, key, count,
+        Softmax(shape, &s, g, streams ? walk.streamed : key, count,
                 RowOf(mask, &shape->mask, b, s.head[g], s.query[g], MASK_BYTES) +
                     key * shape->mask.strides[3] * MASK_BYTES,
                 scores + g * BLOCK, o + g * V_PAD);
-      int j = 0;
-      for (; j + VALUE_VECTORS <= O_VECTORS; j += VALUE_VECTORS)
-        AddStack(scores, v_rows + j * LANES, v_stride, count, o + j * LANES, VALUE_VECTORS);
-      if (O_VECTORS % VALUE_VECTORS)
-        AddStack(scores, v_rows + j * LANES, v_stride, count, o + j * LANES,
-                 O_VECTORS % VALUE_VECTORS);
+      AddValues(scores, v, count, o);
     }
     if (splits == 1) {
       StoreStack(shape, &s, b, o, out, lse);

@@ -93,12 +93,9 @@ std::string StreamOptions(const attest_problem& problem) {
   const auto row_bytes = [](int64_t columns) {
     return columns * static_cast<int64_t>(sizeof(float));
   };
-  const PrefetchDistances k = StreamPrefetchRows(row_bytes(problem.head_size));
-  const PrefetchDistances v = StreamPrefetchRows(row_bytes(problem.v_head_size));
-  return Define("K_NEAR_ROWS", k.near) + Define("K_FAR_ROWS", k.far) +
-         Define("V_NEAR_ROWS", v.near) + Define("V_FAR_ROWS", v.far) +
-         Define("FAR_STEP", kFarStepBytes / static_cast<int64_t>(sizeof(float))) +
-         Define("V_IN_ORDER", StreamInOrder() ? 1 : 0);
+  return Define("STREAMS", kReadStreams) +
+         Define("K_AHEAD_ROWS", ReadAheadRows(row_bytes(problem.head_size))) +
+         Define("V_AHEAD_ROWS", ReadAheadRows(row_bytes(problem.v_head_size)));
 }
 
 Recipe MakeRecipe(const Request& request, Session& session) {
