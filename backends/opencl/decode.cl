@@ -15,7 +15,7 @@
 // sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), STREAMS and
 // K_AHEAD_ROWS, V_AHEAD_ROWS (what is asked for ahead in each) are given at build.
 
-#define BLOCK 32  // keys
+#define BLOCK 64  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
 #define DOT_KEYS (STACK > 4 ? 2 : STACK > 2 ? 4 : 8)  // of one register tile
 #define VALUE_ROWS (STACK > 4 ? 4 : STACK)            // of one, with STREAMS keys
@@ -25,7 +25,8 @@
 typedef struct Stack {
   long head[STACK], query[STACK];  // query head in the batch entry, query in the sequence
   int begin[STACK], end[STACK];    // keys that the row sees
-  float top[STACK], sum[STACK];
+  float top[STACK];
+  float16 sum[STACK];  // in parts
   int rows;
 } Stack;
 
@@ -36,7 +37,7 @@ typedef struct Rows {
   long step, gap;
 } Rows;
 
-INLINE const __global float* RowAt(Rows rows, int j) {
+INLINE const __global float* RowAt(Rows rows, uint j) {
   return rows.first + j / STREAMS * rows.step + j % STREAMS * rows.gap;
 }
 
@@ -73,13 +74,14 @@ INLINE void Dots(const __global float* q, Rows k, int keys, float scores[STACK *
       }
     }
 #endif
-#if DOT_KEYS * STACK == LANES && STACK > 2
+#if STACK == 4
     float16 sums[LANES];
-    float all[LANES] __attribute__((aligned(64)));
     UNROLL for (int i = 0; i < LANES; ++i) sums[i] = sum[i % DOT_KEYS][i / DOT_KEYS];
-    vstore16(SumEach(sums), 0, all);
-    UNROLL for (int i = 0; i < LANES; ++i)
-      scores[i / DOT_KEYS * BLOCK + key + i % DOT_KEYS] = all[i];
+    const float16 all = SumEach(sums);
+    vstore4(all.s0123, 0, scores + key);
+    vstore4(all.s4567, 0, scores + BLOCK + key);
+    vstore4(all.s89ab, 0, scores + 2 * BLOCK + key);
+    vstore4(all.scdef, 0, scores + 3 * BLOCK + key);
 #else
     UNROLL for (int i = 0; i < DOT_KEYS; ++i)
       UNROLL for (int g = 0; g < STACK; ++g) scores[g * BLOCK + key + i] = Sum16(sum[i][g]);
@@ -140,7 +142,9 @@ INLINE void Softmax(const __global SdpaShape* shape, Stack* s, int g, int first_
                      shape->mask.strides[3], keys - j * LANES, &visible);
     x[j] = visible ? x[j] : (float16)(-INFINITY);
   }
-  const float top = fmax(s->top[g], Max16(x[0] > x[1] ? x[0] : x[1]));
+  float16 highest = x[0];
+  UNROLL for (int j = 1; j < BLOCK_VECTORS; ++j) highest = x[j] > highest ? x[j] : highest;
+  const float top = fmax(s->top[g], Max16(highest));
   if (top > s->top[g]) {
     const float rescale = s->top[g] == -INFINITY ? 0.0f : Exp2((float16)(s->top[g] - top)).s0;
     s->sum[g] *= rescale;
@@ -151,8 +155,8 @@ INLINE void Softmax(const __global SdpaShape* shape, Stack* s, int g, int first_
   UNROLL for (int j = 0; j < BLOCK_VECTORS; ++j) {
     x[j] = Exp2(x[j] - shift);
     vstore16(x[j], j, scores);
+    s->sum[g] += x[j];
   }
-  s->sum[g] += Sum16(x[0] + x[1]);
 }
 
 // The stack of rows that begins at `first` of a kv head's stacked rows; q: their queries as f32,
@@ -170,7 +174,7 @@ INLINE void MakeStack(const __global SdpaShape* shape, const __global uchar* que
     s->begin[g] = (int)min(BeginOf(spans, s->query[g]), shape->kv_sequence_length);
     s->end[g] = (int)max(EndOf(spans, s->query[g]), 0L);
     s->top[g] = -INFINITY;
-    s->sum[g] = 0.0f;
+    s->sum[g] = (float16)(0.0f);
     __global float* to = q + g * HEAD_VECTOR_PAD;
     StageRows((const __global Io*)RowOf(query, &shape->q, b, s->head[g], s->query[g], sizeof(Io)),
               0, shape->q.strides[3], 1, HEAD_SIZE, HEAD_VECTOR_PAD, to);
@@ -198,10 +202,11 @@ INLINE void StoreLse(const __global SdpaShape* shape, float top, float sum, __gl
 INLINE void StoreStack(const __global SdpaShape* shape, const Stack* s, long b,
                        const __global float* o, __global uchar* out, __global uchar* lse) {
   for (int g = 0; g < s->rows; ++g) {
+    const float sum = Sum16(s->sum[g]);
     __global Io* to = (__global Io*)RowOf(out, &shape->out, b, s->head[g], s->query[g], sizeof(Io));
     for (int c = 0; c < V_PAD; c += LANES)
-      StoreColumns(shape, Read(o + g * V_PAD + c), s->sum[g], c, to);
-    StoreLse(shape, s->top[g], s->sum[g], lse, b, s->head[g], s->query[g]);
+      StoreColumns(shape, Read(o + g * V_PAD + c), sum, c, to);
+    StoreLse(shape, s->top[g], sum, lse, b, s->head[g], s->query[g]);
   }
 }
 
@@ -296,7 +301,7 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
     __global float* state = partial + partials * V_PAD + task * STACK * 2;
     for (int g = 0; g < STACK; ++g) {
       state[2 * g] = s.top[g];
-      state[2 * g + 1] = s.sum[g];
+      state[2 * g + 1] = Sum16(s.sum[g]);
     }
   }
   if (atomic_inc(counters + 1) == (int)get_num_groups(0) - 1) counters[0] = counters[1] = 0;

@@ -13,7 +13,7 @@ namespace attest::opencl {
 namespace {
 
 constexpr int64_t kMaxStack = 8;
-constexpr int64_t kBlockKeys = 32;  // BLOCK of decode.cl
+constexpr int64_t kBlockKeys = 64;  // BLOCK of decode.cl
 
 struct Division {
   int64_t stack;   // rows of one
@@ -24,7 +24,7 @@ struct Division {
 
 Division DivisionOf(const attest_problem& problem, const Session& session) {
   constexpr int64_t kTasksPerWorker = 4;
-  constexpr int64_t kMinSplitKeys = 8 * kBlockKeys;
+  constexpr int64_t kMinSplitKeys = 4 * kBlockKeys;
   Division division;
   const int64_t rows = problem.q_num_heads / problem.kv_num_heads * problem.q_sequence_length;
   division.stack = CeilDivide(rows, CeilDivide(rows, kMaxStack));
