@@ -6,7 +6,9 @@
 // once for the group. A block walks only the keys that one of its rows can see; inside, hidden keys
 // get P = 0 exactly. Everything of abi.h but the attention weights, which never exist whole.
 // Source of the recurrence: Dao, FlashAttention-2 (arXiv 2307.08691), with O divided by the row sum
-// once, at the end, and rescaled only where the row's maximum grows.
+// once, at the end. What is taken off a row's scores is no exact maximum, for which they would have
+// to be read once more: it starts as that of the first kFirstScores, and is moved, O and sum
+// rescaled, only where an exponent passes kMostExponent.
 #ifndef ATTEST_FLASH_HPP_
 #define ATTEST_FLASH_HPP_
 
@@ -45,7 +47,7 @@ struct Part {
 struct ScoreRow {
   float* first;        // of all keys of the step
   int64_t begin, end;  // which of them the row sees
-  float max;           // of these
+  float shift;         // what is taken off them
 };
 
 // The scratch of one thread. Operand is the type in which the library takes Q and P: f32, or the io
@@ -59,7 +61,7 @@ struct Scratch {
         s(block.rows * block.keys),
         narrow_p(kNarrow ? block.rows * block.keys : 0),
         o(block.task_rows() * block.out_columns),
-        max(block.task_rows()),
+        shift(block.task_rows()),
         sum(block.task_rows()),
         visible(block.task_rows()) {
     parts.reserve(block.blocks_per_task * block.parts_per_block());
@@ -90,13 +92,13 @@ struct Scratch {
       return s.data();
   }
 
-  AlignedBuffer<Operand> q;          // [task rows, head_size] where Q is not taken in place
-  AlignedBuffer<float> s;            // [rows, keys of the step]: products, scores, then P
-  AlignedBuffer<Operand> narrow_p;   // [rows, keys of the step], where P is not multiplied in f32
-  AlignedBuffer<float> o;            // [task rows, out_columns], not yet divided by sum
-  AlignedBuffer<float> max;          // [task rows] of the scores so far, as Scoring leaves them
-  AlignedBuffer<float> sum;          // [task rows] of exp so far
-  std::vector<KeySpan> visible;      // [task rows]
+  AlignedBuffer<Operand> q;         // [task rows, head_size] where Q is not taken in place
+  AlignedBuffer<float> s;           // [rows, keys of the step]: products, scores, then P
+  AlignedBuffer<Operand> narrow_p;  // [rows, keys of the step], where P is not multiplied in f32
+  AlignedBuffer<float> o;           // [task rows, out_columns], not yet divided by sum
+  AlignedBuffer<float> shift;       // [task rows] near the largest score so far, as Scoring left it
+  AlignedBuffer<float> sum;         // [task rows] of exp so far
+  std::vector<KeySpan> visible;     // [task rows]
   std::vector<Part<Operand>> parts;  // of the task
 
  private:
@@ -158,6 +160,8 @@ class FlashPlan final : public Plan {
  private:
   using TaskPart = Part<Operand>;
   static constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
+  static constexpr int64_t kFirstScores = 64;
+  static constexpr float kMostExponent = 8.0f;  // P to 2^8, which f16 holds
 
   int64_t HeadOf(const Task& task, int64_t row) const {
     return task.kv_head * GroupOf(problem_) + (task.first + row) / problem_.q_sequence_length;
@@ -206,7 +210,7 @@ class FlashPlan final : public Plan {
     return next;
   }
 
-  // Rows that lie in one block against keys [first, first + count). The next row's maximum is
+  // Rows that lie in one block against keys [first, first + count). The next row's first shift is
   // looked for before a row's exponentials are computed, so that nothing waits for it.
   void Step(const Task& task, const TaskPart& part, int64_t first, int64_t count,
             Products& products, Scratch<Operand>& scratch) const {
@@ -237,7 +241,7 @@ class FlashPlan final : public Plan {
         all = Together(all, scratch.parts.back().keys);
       }
     }
-    std::fill_n(scratch.max.data(), task.count, kMinusInfinity);
+    std::fill_n(scratch.shift.data(), task.count, kMinusInfinity);
     std::fill_n(scratch.sum.data(), task.count, 0.0f);
     return all;
   }
@@ -275,42 +279,50 @@ class FlashPlan final : public Plan {
 
   // Products of one row with keys [first, first + count) become scores where it sees the keys.
   ScoreRow Score(const Task& task, int64_t row, int64_t first, int64_t count, float* s,
-                 const Scratch<Operand>& scratch) const {
+                 Scratch<Operand>& scratch) const {
     const KeySpan keys = scratch.visible[row];
     const int64_t begin = std::clamp<int64_t>(keys.begin - first, 0, count);
     const int64_t end = std::clamp<int64_t>(keys.end - first, begin, count);
     if (scoring_.has_steps())
       scoring_.Apply<Io>(bound_.mask, task.b, HeadOf(task, row), QueryOf(task, row), first + begin,
                          end - begin, s + begin);
-    return {s, begin, end, begin < end ? RowMax(s + begin, end - begin) : kMinusInfinity};
+    return {s, begin, end, ShiftOf(s + begin, end - begin, scratch.shift.data()[row])};
   }
 
-  // Scores of one row with `count` keys become P; max, sum and O follow.
+  // The shift to start a row's scores with; -inf where it has met none.
+  static float ShiftOf(const float* scores, int64_t count, float shift) {
+    if (count == 0 || shift != kMinusInfinity) return shift;
+    const float first = RowMax(scores, std::min(count, kFirstScores));
+    return first != kMinusInfinity ? first : RowMax(scores, count);
+  }
+
+  // Scores of one row with `count` keys become P; shift, sum and O follow.
   void Weigh(int64_t row, int64_t count, const ScoreRow& scores, Scratch<Operand>& scratch) const {
     float* const p = scores.first;
     float* const seen = p + scores.begin;
     const int64_t seen_count = scores.end - scores.begin;
-    if (IsDead(seen, seen_count, scores.max)) {
+    if (IsDead(seen, seen_count, scores.shift)) {
       std::fill(p, p + count, 0.0f);
       return;
     }
     std::fill(p, seen, 0.0f);
     std::fill(p + scores.end, p + count, 0.0f);
-    RaiseMaximum(row, scores.max, scratch);
-    scratch.sum.data()[row] +=
-        RowExp2(seen, seen_count, scratch.max.data()[row], scoring_.exponent_factor());
-  }
-
-  void RaiseMaximum(int64_t row, float block_max, Scratch<Operand>& scratch) const {
-    float& max = scratch.max.data()[row];
+    float& shift = scratch.shift.data()[row];
     float& sum = scratch.sum.data()[row];
-    if (!(block_max > max)) return;
-    if (sum > 0) {
-      const float shrink = Exp2((max - block_max) * scoring_.exponent_factor());
+    shift = scores.shift;
+    for (int64_t done = 0;;) {
+      const ExpPart part =
+          ExpRow(seen + done, seen_count - done, shift, scoring_.exponent_factor(), kMostExponent);
+      sum += part.sum;
+      done += part.count;
+      if (done == seen_count) return;
+      const float highest = RowMax(seen + done, seen_count - done);
+      const float shrink = Exp2((shift - highest) * scoring_.exponent_factor());
+      ScaleRow(seen, done, shrink);
       ScaleRow(OutRow(row, scratch), problem_.v_head_size, shrink);
       sum *= shrink;
+      shift = highest;
     }
-    max = block_max;
   }
 
   void Finish(const Task& task, int64_t row, Scratch<Operand>& scratch) const {
@@ -324,7 +336,7 @@ class FlashPlan final : public Plan {
               RowOf<Io>(bound_.out, task.b, h, i), bound_.out.strides[3]);
     if (problem_.outputs & ATTEST_OUTPUT_LSE)
       *RowOf<float>(bound_.lse, task.b, h, i) =
-          dead ? kMinusInfinity : scoring_.Lse(scratch.max.data()[row], sum);
+          dead ? kMinusInfinity : scoring_.Lse(scratch.shift.data()[row], sum);
   }
 
   const attest_problem problem_;

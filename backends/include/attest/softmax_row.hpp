@@ -6,15 +6,17 @@
 // slower.
 //
 // Exp2 is within 1.04e-7 of 2^x, relatively (kExp2RelativeError; over every float of (-126, 0] the
-// worst is 1.03e-7 without and 8.0e-8 with fused multiply-add), underflows gradually and reaches 0
-// at -151; 2^0 is exactly 1. Arguments are at most 0. 2^r on [-1/2, 1/2] is the minimax polynomial
-// of degree 6 (Remez exchange, relative error 1.9e-9).
+// worst is 1.03e-7 without and WORST with AVX-512), underflows gradually and reaches 0 at -151; 2^0
+// is exactly 1. Arguments are at most 127. 2^r is a minimax polynomial of degree 6 (Remez
+// exchange): on [-1/2, 1/2] of relative error 1.9e-9, on [0, 1), where AVX-512 saves an
+// instruction, 2.0e-9.
 #ifndef ATTEST_SOFTMAX_ROW_HPP_
 #define ATTEST_SOFTMAX_ROW_HPP_
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #if defined(__AVX512DQ__)
@@ -42,29 +44,36 @@ inline Floats Load(const float* from) {
 }
 inline void Store(Floats lanes, float* to) { std::memcpy(to, &lanes, sizeof lanes); }
 
-// 2^r of r in [-1/2, 1/2].
-inline Floats Exp2Fraction(Floats r) {
-  Floats p = r * 1.53458205e-4f + 1.33999313e-3f;
-  p = p * r + 9.61848889e-3f;
-  p = p * r + 5.55032877e-2f;
-  p = p * r + 2.40226469e-1f;
-  p = p * r + 6.93147206e-1f;
-  return p * r + 1.0f;
-}
-
 #if defined(__AVX512DQ__)
 // Masked forms with all lanes set: GCC 12 warns about its own header in the others (GCC bug
 // 105593).
 inline constexpr __mmask16 kAllLanes = 0xffff;
 
-// AVX-512 takes the fraction and applies the exponent in an instruction each; -inf has fraction 0.
+// AVX-512 takes the fraction above floor(x) and applies 2^floor(x) in an instruction each; -inf has
+// fraction 0.
 inline Floats Exp2(Floats x) {
-  constexpr int kToNearestQuietly = 8;
+  constexpr int kDownQuietly = 9;
   const Floats r = reinterpret_cast<Floats>(
-      _mm512_maskz_reduce_ps(kAllLanes, reinterpret_cast<__m512>(x), kToNearestQuietly));
-  const Floats p = Exp2Fraction(r);
-  return reinterpret_cast<Floats>(_mm512_maskz_scalef_ps(kAllLanes, reinterpret_cast<__m512>(p),
-                                                         reinterpret_cast<__m512>(x - r)));
+      _mm512_maskz_reduce_ps(kAllLanes, reinterpret_cast<__m512>(x), kDownQuietly));
+  Floats p = r * 2.1612915e-4f + 1.24678464e-3f;
+  p = p * r + 9.67545157e-3f;
+  p = p * r + 5.54852806e-2f;
+  p = p * r + 2.40229306e-1f;
+  p = p * r + 6.93147044e-1f;
+  p = p * r + 1.0f;
+  return reinterpret_cast<Floats>(
+      _mm512_maskz_scalef_ps(kAllLanes, reinterpret_cast<__m512>(p), reinterpret_cast<__m512>(x)));
+}
+
+// y where it is larger, else x: what GCC 12 makes of `y > x ? y : x` takes two instructions.
+inline Floats Larger(Floats x, Floats y) {
+  return reinterpret_cast<Floats>(
+      _mm512_maskz_max_ps(kAllLanes, reinterpret_cast<__m512>(y), reinterpret_cast<__m512>(x)));
+}
+
+inline bool AnyAbove(Floats lanes, float limit) {
+  return _mm512_mask_cmp_ps_mask(kAllLanes, reinterpret_cast<__m512>(lanes),
+                                 reinterpret_cast<__m512>(Floats{} + limit), _CMP_GT_OQ) != 0;
 }
 
 // The first `count` elements, 0 < count < kLanes, and `rest` in the other lanes.
@@ -96,13 +105,21 @@ inline Floats Exp2(Floats x) {
   x = lowest > x ? lowest : x;  // this order keeps a NaN
   const Floats shifted = x + kRound;
   const Ints exponent = reinterpret_cast<Ints>(shifted) - kRoundBits;
-  Floats p = Exp2Fraction(x - (shifted - kRound));
+  const Floats r = x - (shifted - kRound);
+  Floats p = r * 1.53458205e-4f + 1.33999313e-3f;
+  p = p * r + 9.61848889e-3f;
+  p = p * r + 5.55032877e-2f;
+  p = p * r + 2.40226469e-1f;
+  p = p * r + 6.93147206e-1f;
+  p = p * r + 1.0f;
   // 2^exponent in two factors, as it may lie below the normal numbers.
   const Ints half = exponent >> 1;
   const Ints rest = exponent - half;
   p *= reinterpret_cast<Floats>((half + 127) << 23);
   return p * reinterpret_cast<Floats>((rest + 127) << 23);
 }
+
+inline Floats Larger(Floats x, Floats y) { return y > x ? y : x; }
 
 inline Floats LoadFirst(const float* from, int64_t count, float rest) {
   Floats lanes = Floats{} + rest;
@@ -120,6 +137,8 @@ float Fold(Floats lanes, const Combine& combine) {
       lanes[lane] = combine(Floats{} + lanes[lane], Floats{} + lanes[lane + width])[0];
   return lanes[0];
 }
+
+inline bool AnyAbove(Floats lanes, float limit) { return Fold(lanes, Larger) > limit; }
 #endif
 
 // 0 in all lanes but the first `count`.
@@ -128,8 +147,6 @@ inline Floats KeepFirst(Floats lanes, int64_t count) {
   for (int i = 0; i < kLanes; ++i) lane[i] = i;
   return lane < static_cast<int32_t>(count) ? lanes : Floats{};
 }
-
-inline Floats Larger(Floats x, Floats y) { return y > x ? y : x; }
 
 // The largest of count >= 1 elements. A NaN among them may be passed over.
 inline float RowMax(const float* row, int64_t count) {
@@ -157,31 +174,50 @@ inline bool IsDead(const float* row, int64_t count, float max) {
          std::all_of(row, row + count, [](float score) { return score == kHidden; });
 }
 
-// Replaces every element by 2^((element - max) * factor), factor >= 0, and returns their sum. The
-// difference comes first so that the maximum gives exactly 1.
-inline float RowExp2(float* row, int64_t count, float max, float factor) {
+// What ExpRow made of the first elements of a row.
+struct ExpPart {
+  int64_t count;  // how many, from the first on
+  float sum;      // of them
+};
+
+// Replaces elements by 2^((element - shift) * factor), factor >= 0, and adds them up: as far as the
+// exponents stay at or below `most`, in whole vectors. NaN counts as below. The
+// difference comes first so that an element that equals the shift gives exactly 1.
+inline ExpPart ExpRow(float* row, int64_t count, float shift, float factor, float most) {
+  constexpr int kGroup = 4;  // vectors
+  const auto finish = [](Floats x, Floats y) { return Fold(x + y, std::plus<Floats>()); };
   Floats sums{}, other_sums{};
   int64_t j = 0;
-  for (; j + 2 * kLanes <= count; j += 2 * kLanes) {
-    const Floats p = Exp2((Load(row + j) - max) * factor);
-    const Floats q = Exp2((Load(row + j + kLanes) - max) * factor);
-    Store(p, row + j);
-    Store(q, row + j + kLanes);
-    sums += p;
-    other_sums += q;
+  for (; j + kGroup * kLanes <= count; j += kGroup * kLanes) {
+    Floats x[kGroup];
+    for (int i = 0; i < kGroup; ++i) x[i] = (Load(row + j + i * kLanes) - shift) * factor;
+    if (AnyAbove(Larger(Larger(x[0], x[1]), Larger(x[2], x[3])), most))
+      return {j, finish(sums, other_sums)};
+    for (int i = 0; i < kGroup; ++i) {
+      x[i] = Exp2(x[i]);
+      Store(x[i], row + j + i * kLanes);
+    }
+    sums += x[0] + x[1];
+    other_sums += x[2] + x[3];
   }
-  if (j + kLanes <= count) {
-    const Floats p = Exp2((Load(row + j) - max) * factor);
-    Store(p, row + j);
-    sums += p;
-    j += kLanes;
+  for (; j + kLanes <= count; j += kLanes) {
+    Floats x = (Load(row + j) - shift) * factor;
+    if (AnyAbove(x, most)) return {j, finish(sums, other_sums)};
+    Store(x = Exp2(x), row + j);
+    sums += x;
   }
   if (j < count) {
-    const Floats p = Exp2((LoadFirst(row + j, count - j, max) - max) * factor);
-    StoreFirst(p, count - j, row + j);
-    sums += KeepFirst(p, count - j);
+    Floats x = (LoadFirst(row + j, count - j, shift) - shift) * factor;
+    if (AnyAbove(x, most)) return {j, finish(sums, other_sums)};
+    StoreFirst(x = Exp2(x), count - j, row + j);
+    sums += KeepFirst(x, count - j);
   }
-  return Fold(sums + other_sums, [](Floats x, Floats y) { return x + y; });
+  return {count, finish(sums, other_sums)};
+}
+
+// The same of a whole row whose RowMax is the shift.
+inline float RowExp2(float* row, int64_t count, float max, float factor) {
+  return ExpRow(row, count, max, factor, std::numeric_limits<float>::infinity()).sum;
 }
 
 inline float Exp2(float x) { return Exp2(Floats{} + x)[0]; }
