@@ -6,8 +6,8 @@
 // slower.
 //
 // Exp2 is within 1.04e-7 of 2^x, relatively (kExp2RelativeError; over every float of (-126, 0] the
-// worst is 1.03e-7 without and 8.3e-8 with AVX-512), underflows gradually and reaches 0 at -151; 2^0
-// is exactly 1. Arguments are at most 127. 2^r is a minimax polynomial of degree 6 (Remez
+// worst is 1.03e-7 without and 8.3e-8 with AVX-512), underflows gradually and reaches 0 at -151;
+// 2^0 is exactly 1. Arguments are at most 127. 2^r is a minimax polynomial of degree 6 (Remez
 // exchange): on [-1/2, 1/2] of relative error 1.9e-9, on [0, 1), where AVX-512 saves an
 // instruction, 2.0e-9.
 #ifndef ATTEST_SOFTMAX_ROW_HPP_
