@@ -23,7 +23,6 @@ namespace {
 constexpr int64_t kChunkRows = 32;   // stacked rows of a task: their output stays in L1
 constexpr int64_t kLeastKeys = 256;  // of a task
 constexpr int64_t kTasksPerThread = 4;
-constexpr int64_t kAllSeen = -1;  // in place of a panel's first key: all rows see all of its keys
 // How the work is cut. A stacked row is a query of one of the heads of a kv head.
 struct Cut {
   Cut(const attest_problem& problem, unsigned threads)
@@ -173,14 +172,13 @@ class DecodePlan : public Plan {
     Panels(unit, {streamed.end, end}, partial, scratch);
   }
 
-  // What can be read in streams of [begin, end): whole panels of keys that all rows see, where they
-  // lie. Masks are read in the order of keys.
+  // What can be read in streams of [begin, end): whole panels of keys that all rows see, masks
+  // aside, where they lie.
   KeySpan StreamedOf(const Seen& seen, int64_t begin, int64_t end, const Scratch& scratch) const {
     const int64_t first = std::max(begin, seen.by_all.begin);
     const int64_t keys = std::min(end, seen.by_all.end) - first;
     const bool in_place = scratch.keys == nullptr && scratch.values == nullptr;
-    if (keys < kPanelKeys || !in_place || problem_.attn_mask != ATTEST_MASK_NONE)
-      return {begin, begin};
+    if (keys < kPanelKeys || !in_place) return {begin, begin};
     return {first, first + keys / kPanelKeys * kPanelKeys};
   }
 
@@ -213,7 +211,7 @@ class DecodePlan : public Plan {
       const int count = static_cast<int>(std::min<int64_t>(kPanelKeys, span.end - key));
       const IoRows keys = RowsOf(operands_.k, unit, key, count, scratch.keys);
       const IoRows values = RowsOf(operands_.v, unit, key, count, scratch.values);
-      Panel(unit, keys, values, count, key, partial, scratch);
+      Panel(unit, keys, values, count, key, 0, partial, scratch);
     }
   }
 
@@ -222,13 +220,14 @@ class DecodePlan : public Plan {
     const int64_t length = (span.end - span.begin) / kReadStreams;
     for (int64_t i = 0; i < length; i += kPanelKeys / kReadStreams)
       Panel(unit, StreamsOf(operands_.k, unit, span.begin + i, length),
-            StreamsOf(operands_.v, unit, span.begin + i, length), kPanelKeys, kAllSeen, partial,
-            scratch);
+            StreamsOf(operands_.v, unit, span.begin + i, length), kPanelKeys, span.begin + i,
+            length, partial, scratch);
   }
 
-  // All rows against `count` keys: those from `key` on, or kAllSeen.
+  // All rows against `count` keys: those from `key` on, or streams of `stream_keys` keys, which all
+  // rows see.
   void Panel(const Unit& unit, const IoRows& keys, const IoRows& values, int count, int64_t key,
-             Partial& partial, Scratch& scratch) const {
+             int64_t stream_keys, Partial& partial, Scratch& scratch) const {
     RowKeys<kDecodeRows> ranges{};
     Tile tile{};
     ranges.SetFor(tile);
@@ -240,6 +239,7 @@ class DecodePlan : public Plan {
     tile.key_count = count;
     tile.p = scratch.p;
     tile.rules = &rules_;
+    tile.stream_keys = stream_keys;
     for (int64_t row = 0; row < unit.count; row += kDecodeRows) {
       tile.rows = static_cast<int>(std::min<int64_t>(kDecodeRows, unit.count - row));
       tile.q = scratch.q + row * tile.q_stride;
@@ -247,13 +247,22 @@ class DecodePlan : public Plan {
       tile.sums = partial.sums + row * kLanes;
       tile.shifts = partial.shifts + row;
       tile.state = scratch.states + row;
-      for (int i = 0; key != kAllSeen && i < tile.rows; ++i) {
-        SetKeys(problem_, operands_, QueryOf(unit, row + i), i, static_cast<int>(key), tile);
-        ranges.end[i] = std::min(ranges.end[i], count);  // what follows is of another panel
-      }
+      SetRules(unit, row, key, tile);
       DecodeScores(tile, keys, row == 0 && scratch.keys == nullptr);
       SoftmaxRows(tile, (count + kLanes - 1) / kLanes * kLanes);
       DecodeOutput(tile, values, row == 0 && scratch.values == nullptr);
+    }
+  }
+
+  // Ranges and masks of a tile's rows.
+  void SetRules(const Unit& unit, int64_t row, int64_t key, Tile& tile) const {
+    const bool all_seen = tile.stream_keys > 0;
+    if (all_seen && problem_.attn_mask == ATTEST_MASK_NONE) return;
+    for (int i = 0; i < tile.rows; ++i) {
+      SetKeys(problem_, operands_, QueryOf(unit, row + i), i, static_cast<int>(key), tile);
+      if (all_seen) tile.begin[i] = 0;
+      // Behind the last key is another panel.
+      tile.end[i] = all_seen ? tile.key_count : std::min(tile.end[i], tile.key_count);
     }
   }
 

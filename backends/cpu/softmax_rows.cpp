@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "attest/half.hpp"
+#include "attest/prefetch.hpp"
 
 namespace attest::cpu {
 namespace {
@@ -44,7 +45,10 @@ template <typename Element, typename Bias>
 void ReadMask(const Tile& tile, int row, int count, Bias bias, float* out) {
   const int64_t step = tile.rules->mask_key_stride;
   const auto* from = static_cast<const Element*>(tile.mask[row]);
-  if (step == 1)
+  if (tile.stream_keys > 0)
+    for (unsigned j = 0; j < static_cast<unsigned>(count); ++j)
+      out[j] = bias(from[(j % kReadStreams * tile.stream_keys + j / kReadStreams) * step]);
+  else if (step == 1)
     for (int j = 0; j < count; ++j) out[j] = bias(from[j]);
   else
     for (int j = 0; j < count; ++j) out[j] = bias(from[j * step]);

@@ -60,6 +60,7 @@ struct Tile {
   int* end;
   const ScoreRules* rules;  // or nullptr
   const void** mask;        // of each row, at the panel's first key
+  int64_t stream_keys;      // keys of each stream where the panel is read in streams, else 0
 };
 
 // Where ranges and masks of R rows lie.

@@ -129,17 +129,20 @@ INLINE void AddValues(const float scores[STACK * BLOCK], Rows v, int keys, __glo
 }
 
 // Scores of one row's block to probabilities: rules, maximum, 2^x, sum; o is rescaled where the
-// maximum grows. `mask` is of the row and the block's first key.
+// maximum grows. `mask` is of the row and the block's first key, `length` that of the streams, or 0.
 INLINE void Softmax(const __global SdpaShape* shape, Stack* s, int g, int first_key, int keys,
-                    const __global uchar* mask, float* scores, __global float* o) {
+                    int length, const __global uchar* mask, float* scores, __global float* o) {
+  const long mask_key = shape->mask.strides[3];
+  const long mask_step = length > 0 ? mask_key : STREAMS * mask_key;
+  const long mask_gap = length > 0 ? length * mask_key : mask_key;
   float16 x[BLOCK_VECTORS];
   UNROLL for (int j = 0; j < BLOCK_VECTORS; ++j) {
     x[j] = vload16(j, scores);
     int16 visible = InSpan(first_key + j * LANES, s->begin[g], min(s->end[g], first_key + keys));
     if (SOFTCAP) x[j] = Capped(x[j], shape->softcap);
     if (MASK_KIND)
-      x[j] += MaskOf(mask + j * LANES * shape->mask.strides[3] * MASK_BYTES,
-                     shape->mask.strides[3], keys - j * LANES, &visible);
+      x[j] += MaskOf(mask + j * LANES / STREAMS * mask_step * MASK_BYTES, mask_step, mask_gap,
+                     STREAMS, keys - j * LANES, &visible);
     x[j] = visible ? x[j] : (float16)(-INFINITY);
   }
   float16 highest = x[0];
@@ -210,8 +213,8 @@ INLINE void StoreStack(const __global SdpaShape* shape, const Stack* s, long b,
   }
 }
 
-// The keys of a split that some row sees, and of them whole blocks that all rows see: those that
-// are read as STREAMS streams of `length` keys, from `streamed` on.
+// The keys of a split that some row sees, and of them whole blocks that all rows see, masks aside:
+// those that are read as STREAMS streams of `length` keys, from `streamed` on.
 typedef struct Walk {
   int begin, end, streamed, length;
 } Walk;
@@ -227,8 +230,7 @@ INLINE Walk WalkOf(const Stack* s, int first, int last, const bool in_place) {
   }
   walk.begin = max(walk.begin, first);
   walk.end = min(walk.end, last);
-  // Masks are read in the order of keys.
-  if (!MASK_KIND && in_place && all_end > walk.streamed)
+  if (in_place && all_end > walk.streamed)
     walk.length = (all_end - walk.streamed) / BLOCK * (BLOCK / STREAMS);
   else
     walk.streamed = walk.begin;
@@ -288,9 +290,9 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
       for (int i = 0; i < STACK * BLOCK; ++i) scores[i] = 0.0f;
       Dots(q, k, count, scores);
       for (int g = 0; g < STACK; ++g)
-        Softmax(shape, &s, g, streams ? walk.streamed : key, count,
+        Softmax(shape, &s, g, streams ? walk.streamed : key, count, streams ? walk.length : 0,
                 RowOf(mask, &shape->mask, b, s.head[g], s.query[g], MASK_BYTES) +
-                    key * shape->mask.strides[3] * MASK_BYTES,
+                    first * shape->mask.strides[3] * MASK_BYTES,
                 scores + g * BLOCK, o + g * V_PAD);
       AddValues(scores, v, count, o);
     }

@@ -77,7 +77,7 @@ INLINE float16 Ruled(const Tile* t, float16 s, int i, int j, const bool edge) {
   int16 visible = (int16)(-1);
   if (MASK_KIND) {
     s += MaskOf(t->mask + min(i, t->rows - 1) * t->mask_row_bytes + j * LANES * t->mask_key_bytes,
-                t->mask_stride, t->keys - j * LANES, &visible);
+                t->mask_stride, 0, 1, t->keys - j * LANES, &visible);
   }
   if (edge) visible &= InSpan(j * LANES, t->begin + i, min(t->limit, t->end + i));
   return MASK_KIND || edge ? (visible ? s : (float16)(-INFINITY)) : s;

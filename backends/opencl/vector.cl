@@ -138,25 +138,29 @@ INLINE bool InPlace(long stride, const int size, const int step) {
 
 // Key rules of one query row that are not spans, from key j on. Hidden keys get false lanes in
 // *visible, others what is added to their score in units of log2. Keys from `count` on are not
-// read.
-INLINE float16 MaskOf(const __global uchar* row, long stride, int count, int16* visible) {
+// read. Key t is key t / streams of stream t % streams: `stride` from key to key of a stream, `gap`
+// from stream to stream.
+INLINE float16 MaskOf(const __global uchar* row, long stride, long gap, const int streams,
+                      int count, int16* visible) {
   float16 bias = (float16)(0.0f);
+#define PLACE(t) ((t) / streams * stride + (t) % streams * gap)
 #if MASK_KIND == MASK_BOOLEAN
   int allowed[LANES];
-  for (int t = 0; t < LANES; ++t) allowed[t] = t < count && row[t * stride] ? -1 : 0;
+  for (int t = 0; t < LANES; ++t) allowed[t] = t < count && row[PLACE(t)] ? -1 : 0;
   *visible &= vload16(0, allowed);
 #elif MASK_KIND == MASK_ADDITIVE
   const __global Io* values = (const __global Io*)row;
   float added[LANES];
-  if (stride == 1 && count >= LANES) {
+  if (streams == 1 && stride == 1 && count >= LANES) {
     bias = Load16(values, 0);
   } else {
-    for (int t = 0; t < LANES; ++t) added[t] = t < count ? Load(values, t * stride) : 0.0f;
+    for (int t = 0; t < LANES; ++t) added[t] = t < count ? Load(values, PLACE(t)) : 0.0f;
     bias = vload16(0, added);
   }
   *visible &= ~(bias == -INFINITY);
   bias = (bias == -INFINITY ? (float16)(0.0f) : bias) * LOG2_E;
 #endif
+#undef PLACE
   return bias;
 }
 

@@ -62,6 +62,32 @@ TEST(Rows, EveryLength) {
   }
 }
 
+// One element passes the limit, at every place of every length: those from its vector on are left.
+TEST(Rows, ExponentialsStopBeforeTheyPassTheLimit) {
+  for (int64_t count = 1; count <= 5 * kLanes + 3; ++count)
+    for (int64_t high = 0; high < count; ++high) {
+      std::vector<float> row(count, 2.0f);
+      row[high] = 20.5f;
+      const ExpPart part = ExpRow(row.data(), count, 2.0f, 0.5f, 9.0f);  // exponent 9.25
+      EXPECT_LE(part.count, high);
+      EXPECT_GT(part.count + 4 * kLanes, high);
+      EXPECT_EQ(part.sum, static_cast<float>(part.count));
+      for (int64_t j = 0; j < count; ++j)
+        ASSERT_EQ(row[j], j < part.count ? 1.0f : j == high ? 20.5f : 2.0f) << count << " " << j;
+    }
+}
+
+TEST(Rows, ExponentialsAtTheLimitAndNansDoNotStop) {
+  std::vector<float> row(2 * kLanes + 1, std::nanf(""));
+  row[kLanes] = 18.0f;
+  const auto count = static_cast<int64_t>(row.size());
+  const ExpPart part = ExpRow(row.data(), count, 2.0f, 0.5f, 8.0f);
+  EXPECT_EQ(part.count, count);
+  EXPECT_EQ(row[kLanes], 256.0f);
+  EXPECT_TRUE(std::isnan(part.sum));
+  EXPECT_TRUE(std::isnan(row[count - 1]));
+}
+
 TEST(Tanh, IsWithinFiveUnitsOfOne) {
   double worst = 0;
   for (uint32_t bits = 0; bits < 0x42000000u; bits += 101) {
