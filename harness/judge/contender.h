@@ -21,7 +21,7 @@ struct Contender {
   std::shared_ptr<Host> host;
   std::vector<protocol::ContractReply> contracts;
   std::string ignores_threads;  // how it was seen to use more than it was given; empty = not seen
-  double seconds_per_flop = 0;  // of the last cell it ran (unmasked FLOPs); 0 = not known yet
+  double seconds_per_flop = 0;  // the least of the cells it ran (unmasked FLOPs); 0 = not known yet
 
   // Its contract for an io type; nullptr where it does not have the type.
   const attest_contract* ContractFor(int32_t dtype) const;

@@ -238,12 +238,7 @@ class Sweep {
     for (Entry& entry : entries) {
       Release(entry);
       entry.contender->host->Leave();
-      // Below a millisecond it is the call's own cost that was seen, and says nothing of larger
-      // cells.
-      if (!entry.alive || entry.call_seconds < 1e-3) continue;
-      const double rate = entry.call_seconds / data.work.flops_unmasked;
-      double& known = entry.contender->seconds_per_flop;
-      known = known == 0 ? rate : std::min(known, rate);
+      if (entry.alive) LearnRate(entry.call_seconds, data.work.flops_unmasked, *entry.contender);
     }
   }
 

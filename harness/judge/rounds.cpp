@@ -18,6 +18,8 @@ constexpr int kSlowRounds = 3;
 // Of examine.cpp, probes aside: where few rounds follow, they take the place of these.
 constexpr int kCheckedCalls = 3;
 constexpr uint64_t kMostIterations = 1000000;
+constexpr double kTellingSeconds = 1e-3;
+constexpr double kTellingFlops = 1e6;  // waiting 30 ms for a CPU predicts 30 ns a FLOP at most
 // Before each cold call a gigabyte is read, which takes far longer than the call.
 constexpr uint64_t kMostColdIterations = 4;
 // More than the CPU time between calls, less than one more thread can use.
@@ -129,6 +131,13 @@ Plan PlanRounds(const Settings& settings, double call_seconds) {
   return {std::min(settings.rounds, kSlowRounds), 1};
 }
 
+void LearnRate(double call_seconds, double flops, Contender& contender) {
+  if (call_seconds < kTellingSeconds || flops < kTellingFlops) return;
+  const double rate = call_seconds / flops;
+  double& known = contender.seconds_per_flop;
+  known = known == 0 ? rate : std::min(known, rate);
+}
+
 bool HasFewRounds(const Settings& settings, const Contender& contender, const CellData& data) {
   const double call = contender.seconds_per_flop * data.work.flops_unmasked;
   return settings.rounds > kSlowRounds && PlanRounds(settings, call).rounds == kSlowRounds;
@@ -144,9 +153,8 @@ std::string PredictTooSlow(const Settings& settings, const Contender& contender,
   const double total = call * (checked + rounds);
   if (total <= settings.max_cell_seconds) return "";
   return fmt::format(
-      "predicted {:.3g} s for {:.3g} checked and {} timed calls ({:.3g} s a call at the last "
-      "cell's "
-      "rate), more than --max-cell-seconds {:g}",
+      "predicted {:.3g} s for {:.3g} checked and {} timed calls ({:.3g} s a call at the best rate "
+      "seen), more than --max-cell-seconds {:g}",
       total, checked, rounds, call, settings.max_cell_seconds);
 }
 

@@ -24,7 +24,12 @@ Plan PlanRounds(const Settings& settings, double call_seconds);
 std::string PredictTooSlow(const Settings& settings, const Contender& contender,
                            const CellData& data);
 
-// Whether its calls are so slow, at the last cell's rate, that it gets few rounds of one call each.
+// Takes note of the rate of a cell of so many unmasked FLOPs, if it is its best and says something
+// of larger ones: below a millisecond it is the call's own cost that was seen, and a small cell may
+// have been kept waiting by the machine.
+void LearnRate(double call_seconds, double flops, Contender& contender);
+
+// Whether its calls are so slow, at the best rate seen, that it gets few rounds of one call each.
 bool HasFewRounds(const Settings& settings, const Contender& contender, const CellData& data);
 
 // Fewer threads than the run's that use more CPUs say nothing of scaling (a driver may choose for

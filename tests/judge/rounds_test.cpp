@@ -49,6 +49,19 @@ TEST(PredictTooSlow, SaysThePredictionOrNothing) {
   EXPECT_EQ(PredictTooSlow(settings, contender, data), "");
 }
 
+TEST(LearnRate, IgnoresCellsThatSayNothingOfLargerOnes) {
+  Contender contender;
+  LearnRate(0.9e-3, 1e6, contender);  // a call's own cost
+  LearnRate(0.5, 1e3, contender);     // a small cell that had to wait
+  EXPECT_EQ(contender.seconds_per_flop, 0);
+  LearnRate(2.0, 1e6, contender);
+  EXPECT_EQ(contender.seconds_per_flop, 2e-6);
+  LearnRate(3.0, 1e6, contender);
+  EXPECT_EQ(contender.seconds_per_flop, 2e-6);
+  LearnRate(1.0, 1e6, contender);
+  EXPECT_EQ(contender.seconds_per_flop, 1e-6);
+}
+
 TEST(ReproduceCommand, NamesEveryFieldThatIsNotAtItsDefault) {
   Cell cell;
   cell.problem.q_num_heads = 4;
