@@ -150,7 +150,7 @@ class DecodePlan : public Plan {
     return {head / problem_.kv_num_heads, head % problem_.kv_num_heads, first,
             std::min(cut_.rows, cut_.stacked - first)};
   }
-  // Of the rows of a unit.
+  // The keys that rows of a unit see.
   struct Seen {
     KeySpan by_any, by_all;
   };

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <type_traits>
-#include <utility>
 
 #include "attest/half.hpp"
 #include "lane_sums.h"
@@ -108,12 +107,14 @@ HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kSums], int6
   }
 }
 
-// Row first + index. kCount: `first` is a multiple of it.
+// Row first + index. kCount: `first` is a multiple of it; where it is one of kReadStreams, too, the
+// compiler knows the stream of an index that it knows.
 template <int kCount, typename Io>
 HWY_INLINE const Io* RowOf(const IoRows& rows, int first, int index) {
-  if (kCount % kReadStreams != 0) index += std::exchange(first, 0);
+  const int whole = kCount % kReadStreams == 0 ? first : 0;
+  index += first - whole;
   return static_cast<const Io*>(rows.data) +
-         (first / kReadStreams + index / kReadStreams) * rows.stride +
+         (whole / kReadStreams + index / kReadStreams) * rows.stride +
          index % kReadStreams * rows.gap;
 }
 

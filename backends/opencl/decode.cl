@@ -46,6 +46,14 @@ INLINE float16 ReadAhead(const __global float* from, long ahead) {
   return Read(from);
 }
 
+// Of a vector of one key with those of the stack's queries.
+INLINE void AddProducts(const __global float* k, long ahead, const __global float* q,
+                        float16 sum[STACK]) {
+  const float16 values = ReadAhead(k, ahead);
+  UNROLL for (int g = 0; g < STACK; ++g)
+    sum[g] = fma(values, Read(q + g * HEAD_VECTOR_PAD), sum[g]);
+}
+
 // scores[row][key] of up to BLOCK keys, in units of log2.
 INLINE void Dots(const __global float* q, Rows k, int keys, float scores[STACK * BLOCK]) {
   const long ahead = K_AHEAD_ROWS * k.step;
@@ -59,20 +67,12 @@ INLINE void Dots(const __global float* q, Rows k, int keys, float scores[STACK *
 #if STACK > 2
 #pragma unroll 1
     for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
-      UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
-        const float16 values = ReadAhead(row[i] + c, ahead);
-        UNROLL for (int g = 0; g < STACK; ++g)
-          sum[i][g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[i][g]);
-      }
+      UNROLL for (int i = 0; i < DOT_KEYS; ++i) AddProducts(row[i] + c, ahead, q + c, sum[i]);
 #else
-    UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
+    UNROLL for (int i = 0; i < DOT_KEYS; ++i)
 #pragma unroll 2
-      for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES) {
-        const float16 values = ReadAhead(row[i] + c, ahead);
-        UNROLL for (int g = 0; g < STACK; ++g)
-          sum[i][g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[i][g]);
-      }
-    }
+      for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
+        AddProducts(row[i] + c, ahead, q + c, sum[i]);
 #endif
 #if STACK == 4
     float16 sums[LANES];

@@ -44,6 +44,13 @@ inline Floats Load(const float* from) {
 }
 inline void Store(Floats lanes, float* to) { std::memcpy(to, &lanes, sizeof lanes); }
 
+// Of degree 6, the highest power's coefficient first.
+inline Floats Polynomial(Floats r, const float (&coefficients)[7]) {
+  Floats p = Floats{} + coefficients[0];
+  for (int i = 1; i < 7; ++i) p = p * r + coefficients[i];
+  return p;
+}
+
 #if defined(__AVX512DQ__)
 // Masked forms with all lanes set: GCC 12 warns about its own header in the others (GCC bug
 // 105593).
@@ -55,12 +62,8 @@ inline Floats Exp2(Floats x) {
   constexpr int kDownQuietly = 9;
   const Floats r = reinterpret_cast<Floats>(
       _mm512_maskz_reduce_ps(kAllLanes, reinterpret_cast<__m512>(x), kDownQuietly));
-  Floats p = r * 2.1612915e-4f + 1.24678464e-3f;
-  p = p * r + 9.67545157e-3f;
-  p = p * r + 5.54852806e-2f;
-  p = p * r + 2.40229306e-1f;
-  p = p * r + 6.93147044e-1f;
-  p = p * r + 1.0f;
+  const Floats p = Polynomial(r, {2.1612915e-4f, 1.24678464e-3f, 9.67545157e-3f, 5.54852806e-2f,
+                                  2.40229306e-1f, 6.93147044e-1f, 1.0f});
   return reinterpret_cast<Floats>(
       _mm512_maskz_scalef_ps(kAllLanes, reinterpret_cast<__m512>(p), reinterpret_cast<__m512>(x)));
 }
@@ -106,12 +109,8 @@ inline Floats Exp2(Floats x) {
   const Floats shifted = x + kRound;
   const Ints exponent = reinterpret_cast<Ints>(shifted) - kRoundBits;
   const Floats r = x - (shifted - kRound);
-  Floats p = r * 1.53458205e-4f + 1.33999313e-3f;
-  p = p * r + 9.61848889e-3f;
-  p = p * r + 5.55032877e-2f;
-  p = p * r + 2.40226469e-1f;
-  p = p * r + 6.93147206e-1f;
-  p = p * r + 1.0f;
+  Floats p = Polynomial(r, {1.53458205e-4f, 1.33999313e-3f, 9.61848889e-3f, 5.55032877e-2f,
+                            2.40226469e-1f, 6.93147206e-1f, 1.0f});
   // 2^exponent in two factors, as it may lie below the normal numbers.
   const Ints half = exponent >> 1;
   const Ints rest = exponent - half;
