@@ -19,13 +19,16 @@ int64_t AheadOf(const IoRows& rows, int columns) {
   return rows.stride * ReadAheadRows(columns * static_cast<int64_t>(sizeof(Io)));
 }
 
+// Where a line is asked for ahead of its use.
+enum class Asks { kNowhere, kL1, kL2 };
+
 // Asks for the line of vector `v`, once.
-template <bool kAsks, typename Io>
+template <Asks kAsks, typename Io>
 HWY_INLINE void Prefetch(const Io* row, int v) {
   constexpr int kLineBytes = 64, kVectorBytes = kLanes * sizeof(Io);
-  if constexpr (kAsks)
+  if constexpr (kAsks != Asks::kNowhere)
     if (kVectorBytes >= kLineBytes || v * kVectorBytes % kLineBytes == 0)
-      __builtin_prefetch(row + v * kLanes, 0, 3);
+      __builtin_prefetch(row + v * kLanes, 0, kAsks == Asks::kL1 ? 3 : 2);
 }
 
 // The first `count` lanes of a vector of any element type; all of them where the CPU cannot leave
@@ -66,7 +69,7 @@ HWY_INLINE void SumEach(const Vec (&sums)[kSums], float* out) {
 }
 
 // kDepth: the head size, whole vectors; 0: any.
-template <bool kAsks, int kDepth, int R, int kKeys, typename Io>
+template <Asks kAsks, int kDepth, int R, int kKeys, typename Io>
 HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], int64_t ahead,
                           Vec (&sums)[kSums]) {
   const int depth = kDepth == 0 ? tile.depth : kDepth;
@@ -90,7 +93,7 @@ HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kKeys], int6
 }
 
 // The same for one row of queries, all vectors of a key written out: 3 to 6 % faster on a Xeon.
-template <bool kAsks, int kDepth, typename Io>
+template <Asks kAsks, int kDepth, typename Io>
 HWY_INLINE void ScoreKeys(const Tile& tile, const Io* const (&rows)[kSums], int64_t ahead,
                           Vec (&sums)[kSums]) {
 #pragma GCC unroll 16
@@ -118,7 +121,7 @@ HWY_INLINE const Io* RowOf(const IoRows& rows, int first, int index) {
          index % kReadStreams * rows.gap;
 }
 
-template <bool kAsks, int kDepth, int R, typename Io>
+template <Asks kAsks, int kDepth, int R, typename Io>
 void ScoresOf(const Tile& tile, const IoRows& keys) {
   constexpr int kKeys = kSums / (R == 3 ? 4 : R);
   const int64_t ahead = AheadOf<Io>(keys, tile.depth);
@@ -145,9 +148,9 @@ void ScoresOf(const Tile& tile, const IoRows& keys) {
 
 // The less a vector costs, the farther ahead the CPU looks by itself: with the head size compiled
 // in and no conditions in the loop, 134 MB of f32 took 6 to 17 % less time on a Xeon.
-template <bool kAsks, int R, typename Io>
+template <Asks kAsks, int R, typename Io>
 void Scores(const Tile& tile, const IoRows& keys) {
-  switch (kAsks ? tile.depth : 0) {
+  switch (kAsks == Asks::kNowhere ? 0 : tile.depth) {
     case 64:
       return ScoresOf<kAsks, 64, R, Io>(tile, keys);
     case 128:
@@ -159,7 +162,7 @@ void Scores(const Tile& tile, const IoRows& keys) {
 
 // Of rows [first, first + R) of the tile and kKeys keys from `key` on. The output goes through L1
 // once for kKeys keys, so that V is read from end to end.
-template <bool kAsks, int R, int kKeys, typename Io>
+template <Asks kAsks, int R, int kKeys, typename Io>
 HWY_INLINE void OutputKeys(const Tile& tile, int first, const IoRows& values, int key,
                            int64_t ahead) {
   float* const out = tile.out + first * tile.out_stride;
@@ -195,7 +198,7 @@ HWY_INLINE void OutputKeys(const Tile& tile, int first, const IoRows& values, in
   if (value_size % kLanes != 0) add(whole, value_size % kLanes);
 }
 
-template <bool kAsks, int R, typename Io>
+template <Asks kAsks, int R, typename Io>
 void Outputs(const Tile& tile, const IoRows& values) {
   // 4 rows' weights for 4 keys take 16 registers.
   constexpr int kRowsAtOnce = kVectors == 4 ? R : std::min(R, 2);
@@ -203,7 +206,7 @@ void Outputs(const Tile& tile, const IoRows& values) {
   const auto keys = [&](auto count, int key) HWY_ATTR {
     OutputKeys<kAsks, kRowsAtOnce, count(), Io>(tile, 0, values, key, ahead);
     if constexpr (kRowsAtOnce < R)
-      OutputKeys<false, R - kRowsAtOnce, count(), Io>(tile, kRowsAtOnce, values, key, 0);
+      OutputKeys<Asks::kNowhere, R - kRowsAtOnce, count(), Io>(tile, kRowsAtOnce, values, key, 0);
   };
   int key = 0;
   for (; key + kReadStreams <= tile.key_count; key += kReadStreams)
@@ -211,14 +214,16 @@ void Outputs(const Tile& tile, const IoRows& values) {
   for (; key < tile.key_count; ++key) keys(std::integral_constant<int, 1>(), key);
 }
 
-// Calls visit(a value of the io type, tile.rows, `ahead`), the last two as integral constants.
+// Calls visit(a value of the io type, tile.rows, where to ask), the last two as integral constants.
 template <typename Visit>
 void Dispatch(const Tile& tile, int32_t dtype, bool ahead, Visit visit) {
   const auto with_ahead = [&](auto io, auto rows) {
-    if (ahead)
-      visit(io, rows, std::true_type());
+    if (!ahead)
+      visit(io, rows, std::integral_constant<Asks, Asks::kNowhere>());
+    else if (HostReadAhead().into_l1)
+      visit(io, rows, std::integral_constant<Asks, Asks::kL1>());
     else
-      visit(io, rows, std::false_type());
+      visit(io, rows, std::integral_constant<Asks, Asks::kL2>());
   };
   const auto with_rows = [&](auto io) {
     switch (tile.rows) {

@@ -13,7 +13,8 @@
 // What counted: reading K and V in four streams, as the CPU wants it (attest/prefetch.hpp); for 4
 // stacked rows also the lanes of 16 sums added together (4 to 7 %).
 // sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), STREAMS and
-// K_AHEAD_ROWS, V_AHEAD_ROWS (what is asked for ahead in each) are given at build.
+// K_AHEAD_ROWS, V_AHEAD_ROWS (what is asked for ahead in each), AHEAD_LEVEL (3: into L1, 2: L2) are
+// given at build.
 
 #define BLOCK 64  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
@@ -42,7 +43,7 @@ INLINE const __global float* RowAt(Rows rows, uint j) {
 }
 
 INLINE float16 ReadAhead(const __global float* from, long ahead) {
-  PREFETCH(from + ahead, 3);
+  PREFETCH(from + ahead, AHEAD_LEVEL);
   return Read(from);
 }
 

@@ -93,7 +93,7 @@ std::string StreamOptions(const attest_problem& problem) {
   const auto row_bytes = [](int64_t columns) {
     return columns * static_cast<int64_t>(sizeof(float));
   };
-  return Define("STREAMS", kReadStreams) +
+  return Define("STREAMS", kReadStreams) + Define("AHEAD_LEVEL", HostReadAhead().into_l1 ? 3 : 2) +
          Define("K_AHEAD_ROWS", ReadAheadRows(row_bytes(problem.head_size))) +
          Define("V_AHEAD_ROWS", ReadAheadRows(row_bytes(problem.v_head_size)));
 }
