@@ -9,12 +9,13 @@
 // rows allow it.
 //
 // Right for any number of queries, but K and V are read again for each stack. All of abi.h but
-// WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN).
+// WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN). f16 and bf16 are widened as they
+// are read: copying blocks as f32 first took two to three times as long.
 // What counted: reading K and V in four streams, as the CPU wants it (attest/prefetch.hpp); for 4
 // stacked rows also the lanes of 16 sums added together (4 to 7 %).
-// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), STREAMS and
-// K_AHEAD_ROWS, V_AHEAD_ROWS (what is asked for ahead in each), AHEAD_LEVEL (3: into L1, 2: L2) are
-// given at build.
+// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), IN_PLACE
+// (0, 1: rows of K and V are whole vectors, side by side), STREAMS and K_AHEAD_ROWS, V_AHEAD_ROWS
+// (what is asked for ahead in each), AHEAD_LEVEL (3: into L1, 2: L2) are given at build.
 
 #define BLOCK 64  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
@@ -31,28 +32,40 @@ typedef struct Stack {
   int rows;
 } Stack;
 
+// Elements of rows of K and V where they are read: in the tensors, or staged.
+#if IN_PLACE
+typedef Io Element;
+INLINE float16 ReadElements(const __global Element* p) { return Load16(p, 0); }
+#else
+typedef float Element;
+INLINE float16 ReadElements(const __global Element* p) { return Read(p); }
+#endif
+#define LINE_ELEMENTS (64 / (int)sizeof(Element))
+#define LINE_VECTORS (LINE_ELEMENTS / LANES)
+
 // Rows of K or V of a block, read in STREAMS streams: row j is row j / STREAMS of stream
-// j % STREAMS. `step`: floats from row to row of a stream, `gap`: from stream to stream.
+// j % STREAMS. `step`: elements from row to row of a stream, `gap`: from stream to stream.
 typedef struct Rows {
-  const __global float* first;
+  const __global Element* first;
   long step, gap;
 } Rows;
 
-INLINE const __global float* RowAt(Rows rows, uint j) {
+INLINE const __global Element* RowAt(Rows rows, uint j) {
   return rows.first + j / STREAMS * rows.step + j % STREAMS * rows.gap;
 }
 
-INLINE float16 ReadAhead(const __global float* from, long ahead) {
-  PREFETCH(from + ahead, AHEAD_LEVEL);
-  return Read(from);
+// Columns from c on of a row; asks for the row `ahead` elements behind it, a line once.
+INLINE float16 ReadAhead(const __global Element* row, int c, long ahead) {
+  if (c % LINE_ELEMENTS == 0) PREFETCH(row + c + ahead, AHEAD_LEVEL);
+  return ReadElements(row + c);
 }
 
 // Of a vector of one key with those of the stack's queries.
-INLINE void AddProducts(const __global float* k, long ahead, const __global float* q,
+INLINE void AddProducts(const __global Element* k, int c, long ahead, const __global float* q,
                         float16 sum[STACK]) {
-  const float16 values = ReadAhead(k, ahead);
+  const float16 values = ReadAhead(k, c, ahead);
   UNROLL for (int g = 0; g < STACK; ++g)
-    sum[g] = fma(values, Read(q + g * HEAD_VECTOR_PAD), sum[g]);
+    sum[g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[g]);
 }
 
 // scores[row][key] of up to BLOCK keys, in units of log2.
@@ -60,20 +73,20 @@ INLINE void Dots(const __global float* q, Rows k, int keys, float scores[STACK *
   const long ahead = K_AHEAD_ROWS * k.step;
   for (int key = 0; key < keys; key += DOT_KEYS) {
     float16 sum[DOT_KEYS][STACK];
-    const __global float* row[DOT_KEYS];
+    const __global Element* row[DOT_KEYS];
     UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
       row[i] = RowAt(k, min(key + i, keys - 1));
       UNROLL for (int g = 0; g < STACK; ++g) sum[i][g] = (float16)(0.0f);
     }
 #if STACK > 2
-#pragma unroll 1
+#pragma unroll LINE_VECTORS
     for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
-      UNROLL for (int i = 0; i < DOT_KEYS; ++i) AddProducts(row[i] + c, ahead, q + c, sum[i]);
+      UNROLL for (int i = 0; i < DOT_KEYS; ++i) AddProducts(row[i], c, ahead, q, sum[i]);
 #else
     UNROLL for (int i = 0; i < DOT_KEYS; ++i)
 #pragma unroll 2
       for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
-        AddProducts(row[i] + c, ahead, q + c, sum[i]);
+        AddProducts(row[i], c, ahead, q, sum[i]);
 #endif
 #if STACK == 4
     float16 sums[LANES];
@@ -95,16 +108,16 @@ INLINE void Dots(const __global float* q, Rows k, int keys, float scores[STACK *
 INLINE void AddKeys(const float* scores, Rows v, int key, const int keys, __global float* o,
                     const int rows, const long ahead) {
   float16 weights[VALUE_ROWS][STREAMS];
-  const __global float* row[STREAMS];
+  const __global Element* row[STREAMS];
   UNROLL for (int i = 0; i < keys; ++i) {
     row[i] = RowAt(v, key + i);
     UNROLL for (int g = 0; g < rows; ++g)
       weights[g][i] = (float16)(scores[g * BLOCK + key + i]);
   }
-#pragma unroll 1
+#pragma unroll LINE_VECTORS
   for (int c = 0; c < V_PAD; c += LANES) {
     float16 values[STREAMS];
-    UNROLL for (int i = 0; i < keys; ++i) values[i] = ReadAhead(row[i] + c, ahead);
+    UNROLL for (int i = 0; i < keys; ++i) values[i] = ReadAhead(row[i], c, ahead);
     UNROLL for (int g = 0; g < rows; ++g) {
       float16 sum = Read(o + g * V_PAD + c);
       UNROLL for (int i = 0; i < keys; ++i) sum = fma(weights[g][i], values[i], sum);
@@ -220,7 +233,7 @@ typedef struct Walk {
   int begin, end, streamed, length;
 } Walk;
 
-INLINE Walk WalkOf(const Stack* s, int first, int last, const bool in_place) {
+INLINE Walk WalkOf(const Stack* s, int first, int last) {
   Walk walk = {s->begin[0], s->end[0], max(first, s->begin[0]), 0};
   int all_end = min(last, s->end[0]);
   for (int g = 1; g < STACK; ++g) {
@@ -231,7 +244,7 @@ INLINE Walk WalkOf(const Stack* s, int first, int last, const bool in_place) {
   }
   walk.begin = max(walk.begin, first);
   walk.end = min(walk.end, last);
-  if (in_place && all_end > walk.streamed)
+  if (IN_PLACE && all_end > walk.streamed)
     walk.length = (all_end - walk.streamed) / BLOCK * (BLOCK / STREAMS);
   else
     walk.streamed = walk.begin;
@@ -239,17 +252,18 @@ INLINE Walk WalkOf(const Stack* s, int first, int last, const bool in_place) {
 }
 
 // Rows from `first` on, in streams of `length` rows or, where it is 0, `count` of them one behind
-// the other, in place or staged.
+// the other.
 INLINE Rows RowsFor(const __global uchar* data, const __global TensorPlace* tensor, long b, long head,
                     long first, int count, int length, const int columns, const int padded,
                     __global float* staged) {
   const __global Io* io = (const __global Io*)RowOf(data, tensor, b, head, first, sizeof(Io));
   const long stride = tensor->strides[2];
-  if (length > 0) return (Rows){(const __global float*)io, stride, length * stride};
-  if (InPlace(tensor->strides[3], columns, LANES))
-    return (Rows){(const __global float*)io, STREAMS * stride, stride};
+#if IN_PLACE
+  return length > 0 ? (Rows){io, stride, length * stride} : (Rows){io, STREAMS * stride, stride};
+#else
   StageRows(io, stride, tensor->strides[3], count, columns, padded, staged);
   return (Rows){staged, STREAMS * padded, padded};
+#endif
 }
 
 __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel void Decode(
@@ -266,8 +280,6 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
   const long kv_heads = shape->q_heads_per_kv_head == 0
                             ? 0
                             : shape->q_num_heads / shape->q_heads_per_kv_head;
-  const bool in_place = InPlace(shape->k.strides[3], HEAD_SIZE, LANES) &&
-                        InPlace(shape->v.strides[3], V_HEAD_SIZE, LANES);
   const long tasks = shape->batch_size * kv_heads * stacks * splits;
   for (long task; (task = atomic_inc(counters)) < tasks;) {
     const long split = task % splits, stack = task / splits % stacks;
@@ -277,8 +289,7 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
     MakeStack(shape, query, &spans, b, kv_head, stack * STACK, &s, q);
     __global float* o = partial + task * STACK * V_PAD;
     for (int c = 0; c < STACK * V_PAD; c += LANES) Write((float16)(0.0f), o + c);
-    const Walk walk =
-        WalkOf(&s, (int)split * split_keys, ((int)split + 1) * split_keys, in_place);
+    const Walk walk = WalkOf(&s, (int)split * split_keys, ((int)split + 1) * split_keys);
     for (int key = walk.begin, count; key < walk.end; key += count) {
       count = min(BLOCK, (key < walk.streamed ? walk.streamed : walk.end) - key);
       const bool streams = key >= walk.streamed && key < walk.streamed + STREAMS * walk.length;

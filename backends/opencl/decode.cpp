@@ -88,20 +88,26 @@ Launch MergeLaunch(const cl::Program& program, const Request& request, const Div
   return launch;
 }
 
-// Rows of K and V are f32 when they are read; the device is the host's CPU.
-std::string StreamOptions(const attest_problem& problem) {
-  const auto row_bytes = [](int64_t columns) {
-    return columns * static_cast<int64_t>(sizeof(float));
-  };
-  return Define("STREAMS", kReadStreams) + Define("AHEAD_LEVEL", HostReadAhead().into_l1 ? 3 : 2) +
-         Define("K_AHEAD_ROWS", ReadAheadRows(row_bytes(problem.head_size))) +
-         Define("V_AHEAD_ROWS", ReadAheadRows(row_bytes(problem.v_head_size)));
+bool IsInPlace(const attest_tensor& tensor) {
+  return tensor.strides[3] == 1 && tensor.shape[3] % kLanes == 0;
+}
+
+// How rows of K and V are read; the device is the host's CPU.
+std::string ReadOptions(const Request& request) {
+  const attest_problem& problem = request.problem;
+  const bool in_place = IsInPlace(GetTensor(request.tensors, ATTEST_ROLE_K)) &&
+                        IsInPlace(GetTensor(request.tensors, ATTEST_ROLE_V));
+  const int64_t element_bytes = in_place && problem.dtype != ATTEST_F32 ? 2 : 4;  // staged: f32
+  return Define("IN_PLACE", in_place) + Define("STREAMS", kReadStreams) +
+         Define("AHEAD_LEVEL", HostReadAhead().into_l1 ? 3 : 2) +
+         Define("K_AHEAD_ROWS", ReadAheadRows(problem.head_size * element_bytes)) +
+         Define("V_AHEAD_ROWS", ReadAheadRows(problem.v_head_size * element_bytes));
 }
 
 Recipe MakeRecipe(const Request& request, Session& session) {
   const Division division = DivisionOf(request.problem, session);
-  const std::string options = VectorOptions(request.problem) + Define("STACK", division.stack) +
-                              StreamOptions(request.problem);
+  const std::string options =
+      VectorOptions(request.problem) + Define("STACK", division.stack) + ReadOptions(request);
   return Checked("preparing opencl:decode", [&] {
     const cl::Program& program =
         ProgramOf(session, {"sdpa_shape.h", "elements.cl", "vector.cl", "decode.cl"}, options);
