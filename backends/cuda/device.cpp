@@ -34,7 +34,7 @@ void Check(cudaError_t status, const char* call) {
 std::vector<Device> FindDevices() {
   int driver_version = 0;
   if (cudaDriverGetVersion(&driver_version) != cudaSuccess || driver_version == 0)
-    throw Unsupported("no CUDA driver");
+    throw Unsupported("no CUDA driver: for an NVIDIA GPU, install its driver");
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaErrorInsufficientDriver)
