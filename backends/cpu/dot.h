@@ -41,8 +41,12 @@ ATTEST_DOT_INLINE Vec DotAdd(Vec sum, __m512bh a, __m512bh b) {
 }
 
 // Rounds 2 kLanes numbers, in order, to kLanes pairs.
-ATTEST_DOT_INLINE void StorePairs(Vec low, Vec high, void* to) {
-  _mm512_storeu_si512(to, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high.raw, low.raw)));
+ATTEST_DOT_INLINE __m512bh RoundPairs(Vec low, Vec high) {
+  return _mm512_cvtne2ps_pbh(high.raw, low.raw);
+}
+
+ATTEST_DOT_INLINE void StorePairs(__m512bh pairs, void* to) {
+  _mm512_storeu_si512(to, reinterpret_cast<__m512i>(pairs));
 }
 
 // sums += rows x columns for R rows of `pairs` pairs, `stride` elements apart, and C vectors of

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The register tile of tile.h on bf16 operands: both products by dot products of pairs (vdpbf16ps),
-// summed in f32. Between them softmax is f32 as in tile.h; only P, not its sum, is rounded to bf16.
+// summed in f32. Between them softmax is f32 as in tile.h, but P is rounded to bf16.
 #ifndef ATTEST_BACKENDS_CPU_DOT_TILE_H_
 #define ATTEST_BACKENDS_CPU_DOT_TILE_H_
 
@@ -24,6 +24,7 @@ struct DotTile : Tile {
   int64_t value_width;      // a multiple of kLanes
   Pair* p_pairs;            // scratch [kRows][kPanelKeys / 2]
   float factor;             // scale x log2(e) (with softcap: twice the argument of tanh)
+  bool sums_rounded;  // sums of P as rounded, where no rules act; else before, as an LSE wants
 };
 
 // Computes the tile; its rows of `out` are whole vectors. Only where the CPU

@@ -61,6 +61,10 @@ void PackPairs(const attest_tensor& k, const attest_tensor& v, HeadRows rows, Pa
   tile.value_pairs = panel.values;
 }
 
+bool SumsRounded(const attest_problem& problem) {
+  return (problem.outputs & ATTEST_OUTPUT_LSE) == 0;
+}
+
 }  // namespace
 
 Factors::Factors(const attest_problem& problem)
@@ -125,7 +129,8 @@ DotOperands::DotOperands(const attest_problem& problem, Tensors tensors, int64_t
     : key_pairs_(layout.Take<Pair>(kPanelKeys * EvenColumns(problem.head_size) / 2)),
       value_pairs_(layout.Take<Pair>(kPanelKeys / 2 * PaddedColumns(problem.v_head_size))),
       p_pairs_(layout.Take<Pair>(kRows * kPanelKeys / 2)),
-      p_(layout.Take<float>(kRows * kPanelKeys)) {
+      p_(layout.Take<float>(kRows * kPanelKeys)),
+      sums_rounded_(SumsRounded(problem)) {
   const auto copy = [&](int32_t role, int64_t unit, int64_t count) {
     const attest_tensor& tensor = GetTensor(tensors, role);
     return IsWhole(tensor, unit) ? nullptr
@@ -144,12 +149,14 @@ void DotOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, Head
                             const Factors& factors, DotTile& tile) {
   PackPairs(k, v, rows, {k_copy_, v_copy_, key_pairs_, value_pairs_}, tile);
   tile.factor = factors.one;
+  tile.sums_rounded = sums_rounded_;
   keys_.SetFor(tile);
 }
 
 AmxOperands::AmxOperands(const attest_problem& problem, Tensors tensors, int64_t rows,
                          Layout& layout)
-    : key_pairs_(layout.Take<Pair>(kPanelKeys * RoundUp(problem.head_size, kAmxDepth) / 2)) {
+    : key_pairs_(layout.Take<Pair>(kPanelKeys * RoundUp(problem.head_size, kAmxDepth) / 2)),
+      sums_rounded_(SumsRounded(problem)) {
   const int64_t depth = RoundUp(problem.head_size, kAmxDepth);
   for (Pair*& panel : value_pairs_)
     panel = layout.Take<Pair>(kPanelKeys / 2 * PaddedColumns(problem.v_head_size));
@@ -187,6 +194,7 @@ void AmxOperands::LoadPanel(const attest_tensor& k, const attest_tensor& v, Head
   std::fill(values + pairs * tile.value_width,
             values + RoundUp(pairs, kAmxDepth / 2) * tile.value_width, Pair{0});
   tile.factor = factors.one;
+  tile.sums_rounded = sums_rounded_;
 }
 
 void AmxOperands::SetQueries(int64_t row, DotTile& tile) {

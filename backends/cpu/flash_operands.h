@@ -90,6 +90,7 @@ class DotOperands {
   Pair *key_pairs_, *value_pairs_, *p_pairs_;
   Bfloat16 *q_copy_, *k_copy_, *v_copy_;
   float* p_;
+  bool sums_rounded_;
   RowKeys<kTileRows> keys_;
   BfloatRows q_{};
 };
@@ -125,6 +126,7 @@ class AmxOperands {
   int unit_ = 0, panel_ = 0;  // the next ones to use
   BfloatRows q_{}, tail_{};
   int64_t whole_rows_ = 0;  // of q_, in front of those of tail_
+  bool sums_rounded_;
   AmxPipeline pipeline_;
 };
 

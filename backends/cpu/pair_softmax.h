@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From scores that a product of bf16 gave to P rounded to bf16, in pairs of neighbouring keys. What
-// is added to a row's sum is P before that.
+// From scores that a product of bf16 gave to P rounded to bf16, in pairs of neighbouring keys.
 #ifndef ATTEST_BACKENDS_CPU_PAIR_SOFTMAX_H_
 #define ATTEST_BACKENDS_CPU_PAIR_SOFTMAX_H_
 
@@ -24,9 +23,13 @@ HWY_INLINE void ScaleAndShift(const DotTile& tile, const float* shifts, Vec (&sc
   }
 }
 
-// P of C vectors of keys from q k^T of R rows.
+// P of C vectors of keys from q k^T of R rows. Rounded P is divided by a sum of rounded P, so that
+// one key that outweighs all others gets the weight 1; by a sum of P as it was, the error of causal
+// outputs was up to four times PyTorch's, whose largest P is 1.
 template <int R, int C, bool kMasked>
 ATTEST_DOT_INLINE void AddPairs(const DotTile& tile, Vec (&scores)[R][C]) {
+  const __m512bh ones = RoundPairs(hn::Set(kTag, 1.0f), hn::Set(kTag, 1.0f));
+  const bool sums_rounded = tile.sums_rounded;
   ScaleAndShift<R, C>(tile, tile.shifts, scores);
   Settle<R, C, kMasked>(tile, 0, scores);
 #pragma GCC unroll 8
@@ -36,13 +39,16 @@ ATTEST_DOT_INLINE void AddPairs(const DotTile& tile, Vec (&scores)[R][C]) {
 #pragma GCC unroll 4
     for (int j = 0; j < C; ++j) {
       scores[i][j] = CoarseWeight(scores[i][j]);
-      sum = hn::Add(sum, scores[i][j]);
+      if (!sums_rounded) sum = hn::Add(sum, scores[i][j]);
+    }
+#pragma GCC unroll 2
+    for (int j = 0; j < C; j += 2) {
+      const __m512bh pairs =
+          RoundPairs(scores[i][j], j + 1 < C ? scores[i][j + 1] : hn::Zero(kTag));
+      StorePairs(pairs, tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
+      if (sums_rounded) sum = DotAdd(sum, pairs, ones);
     }
     hn::Store(sum, kTag, row_sum);
-#pragma GCC unroll 2
-    for (int j = 0; j < C; j += 2)
-      StorePairs(scores[i][j], j + 1 < C ? scores[i][j + 1] : hn::Zero(kTag),
-                 tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
   }
 }
 
@@ -55,7 +61,7 @@ ATTEST_DOT_INLINE void AddRuledPairs(const DotTile& tile, Vec (&scores)[R][kVect
   for (int i = 0; i < R; ++i)
     for (int j = 0; j < kVectors; j += 2) {
       const float* p = tile.p + i * kPanelKeys + j * kLanes;
-      StorePairs(hn::Load(kTag, p), hn::Load(kTag, p + kLanes),
+      StorePairs(RoundPairs(hn::Load(kTag, p), hn::Load(kTag, p + kLanes)),
                  tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
     }
 }
