@@ -49,6 +49,12 @@ ATTEST_DOT_INLINE void StorePairs(__m512bh pairs, void* to) {
   _mm512_storeu_si512(to, reinterpret_cast<__m512i>(pairs));
 }
 
+// sum + both of each pair.
+ATTEST_DOT_INLINE Vec AddBoth(Vec sum, __m512bh pairs) {
+  const auto ones = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3f803f80));  // bf16 pairs
+  return DotAdd(sum, pairs, ones);
+}
+
 // sums += rows x columns for R rows of `pairs` pairs, `stride` elements apart, and C vectors of
 // columns that are packed as [pairs][kPanelKeys].
 template <int R, int C>

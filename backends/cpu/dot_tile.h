@@ -24,7 +24,7 @@ struct DotTile : Tile {
   int64_t value_width;      // a multiple of kLanes
   Pair* p_pairs;            // scratch [kRows][kPanelKeys / 2]
   float factor;             // scale x log2(e) (with softcap: twice the argument of tanh)
-  bool sums_rounded;  // sums of P as rounded, where no rules act; else before, as an LSE wants
+  bool sums_rounded;        // sums of P as rounded; else before, as an LSE wants
 };
 
 // Computes the tile; its rows of `out` are whole vectors. Only where the CPU

@@ -28,7 +28,6 @@ HWY_INLINE void ScaleAndShift(const DotTile& tile, const float* shifts, Vec (&sc
 // outputs was up to four times PyTorch's, whose largest P is 1.
 template <int R, int C, bool kMasked>
 ATTEST_DOT_INLINE void AddPairs(const DotTile& tile, Vec (&scores)[R][C]) {
-  const __m512bh ones = RoundPairs(hn::Set(kTag, 1.0f), hn::Set(kTag, 1.0f));
   const bool sums_rounded = tile.sums_rounded;
   ScaleAndShift<R, C>(tile, tile.shifts, scores);
   Settle<R, C, kMasked>(tile, 0, scores);
@@ -46,7 +45,7 @@ ATTEST_DOT_INLINE void AddPairs(const DotTile& tile, Vec (&scores)[R][C]) {
       const __m512bh pairs =
           RoundPairs(scores[i][j], j + 1 < C ? scores[i][j + 1] : hn::Zero(kTag));
       StorePairs(pairs, tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
-      if (sums_rounded) sum = DotAdd(sum, pairs, ones);
+      if (sums_rounded) sum = AddBoth(sum, pairs);
     }
     hn::Store(sum, kTag, row_sum);
   }
@@ -58,12 +57,19 @@ ATTEST_DOT_INLINE void AddRuledPairs(const DotTile& tile, Vec (&scores)[R][kVect
   ScaleAndShift<R, kVectors>(tile, nullptr, scores);
   Store<R, kVectors>(scores, tile.p);
   SoftmaxRows(tile, kPanelKeys);
-  for (int i = 0; i < R; ++i)
+  for (int i = 0; i < R; ++i) {
+    float* HWY_RESTRICT row_sum = tile.sums + i * kLanes;
+    Vec sum = hn::Load(kTag, row_sum);
     for (int j = 0; j < kVectors; j += 2) {
       const float* p = tile.p + i * kPanelKeys + j * kLanes;
-      StorePairs(RoundPairs(hn::Load(kTag, p), hn::Load(kTag, p + kLanes)),
-                 tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
+      const Vec low = hn::Load(kTag, p), high = hn::Load(kTag, p + kLanes);
+      const __m512bh pairs = RoundPairs(low, high);
+      StorePairs(pairs, tile.p_pairs + (i * kPanelKeys + j * kLanes) / 2);
+      // What rounding changes: SoftmaxRows has added P as it was.
+      if (tile.sums_rounded) sum = hn::Sub(AddBoth(sum, pairs), hn::Add(low, high));
     }
+    hn::Store(sum, kTag, row_sum);
+  }
 }
 
 }  // namespace attest::cpu
