@@ -40,18 +40,26 @@ Division DivisionOf(const attest_problem& problem, const Session& session) {
   return division;
 }
 
-int64_t WorkerFloats(const attest_problem& problem, const Division& division) {
-  const int64_t head = RoundUp(problem.head_size, kLanes);
-  return RoundUp(
-      (division.stack + kBlockKeys) * head + kBlockKeys * RoundUp(problem.v_head_size, kLanes),
-      1024);
+// Whether rows of K and V are whole vectors, side by side; else they are staged as f32.
+bool ReadsInPlace(const Request& request) {
+  const auto is_whole = [&](int32_t role) {
+    const attest_tensor& tensor = GetTensor(request.tensors, role);
+    return tensor.strides[3] == 1 && tensor.shape[3] % kLanes == 0;
+  };
+  return is_whole(ATTEST_ROLE_K) && is_whole(ATTEST_ROLE_V);
+}
+
+int64_t WorkerFloats(const Request& request, const Division& division) {
+  const int64_t head = RoundUp(request.problem.head_size, kLanes);
+  const int64_t staged = head + RoundUp(request.problem.v_head_size, kLanes);
+  return RoundUp(division.stack * head + (ReadsInPlace(request) ? 0 : kBlockKeys * staged), 1024);
 }
 
 uint64_t ScratchBytes(const Request& request, Session& session) {
   const Division division = DivisionOf(request.problem, session);
   const int64_t partial = RoundUp(request.problem.v_head_size, kLanes) + 2;
   const int64_t floats = kCounterFloats + division.tasks * division.stack * partial +
-                         division.workers * WorkerFloats(request.problem, division);
+                         division.workers * WorkerFloats(request, division);
   return static_cast<uint64_t>(floats) * sizeof(float);
 }
 
@@ -68,7 +76,7 @@ Launch DecodeLaunch(const cl::Program& program, const Request& request, const Di
   launch.kernel.setArg(kFirstOwnArgument + 3,
                        static_cast<cl_long>(division.tasks * division.stack));
   launch.kernel.setArg(kFirstOwnArgument + 4,
-                       static_cast<cl_long>(WorkerFloats(request.problem, division)));
+                       static_cast<cl_long>(WorkerFloats(request, division)));
   launch.global = cl::NDRange(static_cast<size_t>(division.workers));
   launch.local = cl::NDRange(1);
   return launch;
@@ -88,15 +96,10 @@ Launch MergeLaunch(const cl::Program& program, const Request& request, const Div
   return launch;
 }
 
-bool IsInPlace(const attest_tensor& tensor) {
-  return tensor.strides[3] == 1 && tensor.shape[3] % kLanes == 0;
-}
-
 // How rows of K and V are read; the device is the host's CPU.
 std::string ReadOptions(const Request& request) {
   const attest_problem& problem = request.problem;
-  const bool in_place = IsInPlace(GetTensor(request.tensors, ATTEST_ROLE_K)) &&
-                        IsInPlace(GetTensor(request.tensors, ATTEST_ROLE_V));
+  const bool in_place = ReadsInPlace(request);
   const int64_t element_bytes = in_place && problem.dtype != ATTEST_F32 ? 2 : 4;  // staged: f32
   return Define("IN_PLACE", in_place) + Define("STREAMS", kReadStreams) +
          Define("AHEAD_LEVEL", HostReadAhead().into_l1 ? 3 : 2) +
