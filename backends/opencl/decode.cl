@@ -11,16 +11,10 @@
 // Right for any number of queries, but K and V are read again for each stack. All of abi.h but
 // WEIGHTS; NaN in V behind a mask may reach the output (0 x NaN). f16 and bf16 are widened as they
 // are read: copying blocks as f32 first took two to three times as long.
-// What counted: reading K and V in four streams, as the CPU wants it (attest/prefetch.hpp); for 4
-// stacked rows also the lanes of 16 sums added together (4 to 7 %).
-// sdpa_shape.h, elements.cl and vector.cl are pasted before this file; STACK (1 to 8), IN_PLACE
-// (0, 1: rows of K and V are whole vectors, side by side), STREAMS and K_AHEAD_ROWS, V_AHEAD_ROWS
-// (what is asked for ahead in each), AHEAD_LEVEL (3: into L1, 2: L2) are given at build.
+// sdpa_shape.h, elements.cl, vector.cl and decode_tile.cl are pasted before this file; their options
+// are given at build.
 
-#define BLOCK 64  // keys
 #define BLOCK_VECTORS (BLOCK / LANES)
-#define DOT_KEYS (STACK > 4 ? 2 : STACK > 2 ? 4 : 8)  // of one register tile
-#define VALUE_ROWS (STACK > 4 ? 4 : STACK)            // of one, with STREAMS keys
 #define COUNTER_FLOATS 16
 
 // The rows of one stack.
@@ -31,116 +25,6 @@ typedef struct Stack {
   float16 sum[STACK];  // in parts
   int rows;
 } Stack;
-
-// Elements of rows of K and V where they are read: in the tensors, or staged.
-#if IN_PLACE
-typedef Io Element;
-INLINE float16 ReadElements(const __global Element* p) { return Load16(p, 0); }
-#else
-typedef float Element;
-INLINE float16 ReadElements(const __global Element* p) { return Read(p); }
-#endif
-#define LINE_ELEMENTS (64 / (int)sizeof(Element))
-#define LINE_VECTORS (LINE_ELEMENTS / LANES)
-
-// Rows of K or V of a block, read in STREAMS streams: row j is row j / STREAMS of stream
-// j % STREAMS. `step`: elements from row to row of a stream, `gap`: from stream to stream.
-typedef struct Rows {
-  const __global Element* first;
-  long step, gap;
-} Rows;
-
-INLINE const __global Element* RowAt(Rows rows, uint j) {
-  return rows.first + j / STREAMS * rows.step + j % STREAMS * rows.gap;
-}
-
-// Columns from c on of a row; asks for the row `ahead` elements behind it, a line once.
-INLINE float16 ReadAhead(const __global Element* row, int c, long ahead) {
-  if (c % LINE_ELEMENTS == 0) PREFETCH(row + c + ahead, AHEAD_LEVEL);
-  return ReadElements(row + c);
-}
-
-// Of a vector of one key with those of the stack's queries.
-INLINE void AddProducts(const __global Element* k, int c, long ahead, const __global float* q,
-                        float16 sum[STACK]) {
-  const float16 values = ReadAhead(k, c, ahead);
-  UNROLL for (int g = 0; g < STACK; ++g)
-    sum[g] = fma(values, Read(q + g * HEAD_VECTOR_PAD + c), sum[g]);
-}
-
-// scores[row][key] of up to BLOCK keys, in units of log2.
-INLINE void Dots(const __global float* q, Rows k, int keys, float scores[STACK * BLOCK]) {
-  const long ahead = K_AHEAD_ROWS * k.step;
-  for (int key = 0; key < keys; key += DOT_KEYS) {
-    float16 sum[DOT_KEYS][STACK];
-    const __global Element* row[DOT_KEYS];
-    UNROLL for (int i = 0; i < DOT_KEYS; ++i) {
-      row[i] = RowAt(k, min(key + i, keys - 1));
-      UNROLL for (int g = 0; g < STACK; ++g) sum[i][g] = (float16)(0.0f);
-    }
-#if STACK > 2
-#pragma unroll LINE_VECTORS
-    for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
-      UNROLL for (int i = 0; i < DOT_KEYS; ++i) AddProducts(row[i], c, ahead, q, sum[i]);
-#else
-    UNROLL for (int i = 0; i < DOT_KEYS; ++i)
-#pragma unroll 2
-      for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
-        AddProducts(row[i], c, ahead, q, sum[i]);
-#endif
-#if STACK == 4
-    float16 sums[LANES];
-    UNROLL for (int i = 0; i < LANES; ++i) sums[i] = sum[i % DOT_KEYS][i / DOT_KEYS];
-    const float16 all = SumEach(sums);
-    vstore4(all.s0123, 0, scores + key);
-    vstore4(all.s4567, 0, scores + BLOCK + key);
-    vstore4(all.s89ab, 0, scores + 2 * BLOCK + key);
-    vstore4(all.scdef, 0, scores + 3 * BLOCK + key);
-#else
-    UNROLL for (int i = 0; i < DOT_KEYS; ++i)
-      UNROLL for (int g = 0; g < STACK; ++g) scores[g * BLOCK + key + i] = Sum16(sum[i][g]);
-#endif
-  }
-}
-
-// o[row] += scores[row] v of `rows` rows and `keys` keys from `key` on; o goes through L1 once for
-// them.
-INLINE void AddKeys(const float* scores, Rows v, int key, const int keys, __global float* o,
-                    const int rows, const long ahead) {
-  float16 weights[VALUE_ROWS][STREAMS];
-  const __global Element* row[STREAMS];
-  UNROLL for (int i = 0; i < keys; ++i) {
-    row[i] = RowAt(v, key + i);
-    UNROLL for (int g = 0; g < rows; ++g)
-      weights[g][i] = (float16)(scores[g * BLOCK + key + i]);
-  }
-#pragma unroll LINE_VECTORS
-  for (int c = 0; c < V_PAD; c += LANES) {
-    float16 values[STREAMS];
-    UNROLL for (int i = 0; i < keys; ++i) values[i] = ReadAhead(row[i], c, ahead);
-    UNROLL for (int g = 0; g < rows; ++g) {
-      float16 sum = Read(o + g * V_PAD + c);
-      UNROLL for (int i = 0; i < keys; ++i) sum = fma(weights[g][i], values[i], sum);
-      Write(sum, o + g * V_PAD + c);
-    }
-  }
-}
-
-// The same for all rows: those behind the first ones find V in L1.
-INLINE void AddStack(const float scores[STACK * BLOCK], Rows v, int key, const int keys,
-                     __global float* o) {
-  AddKeys(scores, v, key, keys, o, VALUE_ROWS, V_AHEAD_ROWS * v.step);
-#if STACK > VALUE_ROWS
-  AddKeys(scores + VALUE_ROWS * BLOCK, v, key, keys, o + VALUE_ROWS * V_PAD, STACK - VALUE_ROWS,
-          0);
-#endif
-}
-
-INLINE void AddValues(const float scores[STACK * BLOCK], Rows v, int keys, __global float* o) {
-  int key = 0;
-  for (; key + STREAMS <= keys; key += STREAMS) AddStack(scores, v, key, STREAMS, o);
-  for (; key < keys; ++key) AddStack(scores, v, key, 1, o);
-}
 
 // Scores of one row's block to probabilities: rules, maximum, 2^x, sum; o is rescaled where the
 // maximum grows. `mask` is of the row and the block's first key, `length` that of the streams, or 0.

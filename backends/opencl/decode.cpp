@@ -13,7 +13,7 @@ namespace attest::opencl {
 namespace {
 
 constexpr int64_t kMaxStack = 8;
-constexpr int64_t kBlockKeys = 64;  // BLOCK of decode.cl
+constexpr int64_t kBlockKeys = 128;  // BLOCK of decode_tile.cl
 
 struct Division {
   int64_t stack;   // rows of one
@@ -24,7 +24,7 @@ struct Division {
 
 Division DivisionOf(const attest_problem& problem, const Session& session) {
   constexpr int64_t kTasksPerWorker = 4;
-  constexpr int64_t kMinSplitKeys = 4 * kBlockKeys;
+  constexpr int64_t kMinSplitKeys = 2 * kBlockKeys;
   Division division;
   const int64_t rows = problem.q_num_heads / problem.kv_num_heads * problem.q_sequence_length;
   division.stack = CeilDivide(rows, CeilDivide(rows, kMaxStack));
@@ -112,8 +112,9 @@ Recipe MakeRecipe(const Request& request, Session& session) {
   const std::string options =
       VectorOptions(request.problem) + Define("STACK", division.stack) + ReadOptions(request);
   return Checked("preparing opencl:decode", [&] {
-    const cl::Program& program =
-        ProgramOf(session, {"sdpa_shape.h", "elements.cl", "vector.cl", "decode.cl"}, options);
+    const cl::Program& program = ProgramOf(
+        session, {"sdpa_shape.h", "elements.cl", "vector.cl", "decode_tile.cl", "decode.cl"},
+        options);
     Recipe recipe;
     recipe.launches = {DecodeLaunch(program, request, division)};
     if (division.splits > 1) recipe.launches.push_back(MergeLaunch(program, request, division));

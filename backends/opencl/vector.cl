@@ -76,8 +76,9 @@ INLINE float16 ScaledExp2(float16 x, const float unit) {
 }
 INLINE float16 Exp2(float16 x) { return ScaledExp2(x, 1.0f); }
 
-// Lane i: the sum of the lanes of x[i]. Halves, quarters, pairs and single lanes of two vectors are
-// added in turn, 15 additions in all; x is overwritten.
+// Lane 4 i + j: the sum of the lanes of x[4 j + i]. Halves, quarters, pairs and single lanes of two
+// vectors are added in turn, 15 additions in all, by shuffles that AVX-512 has as one instruction;
+// x is overwritten.
 INLINE float16 SumEach(float16 x[LANES]) {
   UNROLL for (int i = 0; i < 8; ++i)
     x[i] = (float16)(x[2 * i].lo, x[2 * i + 1].lo) + (float16)(x[2 * i].hi, x[2 * i + 1].hi);
@@ -87,11 +88,13 @@ INLINE float16 SumEach(float16 x[LANES]) {
            (float16)(a.s4567, a.scdef, b.s4567, b.scdef);
   }
   UNROLL for (int i = 0; i < 2; ++i) {
-    const float16 a = x[2 * i], b = x[2 * i + 1];
-    x[i] = (float16)(a.s01, a.s45, a.s89, a.scd, b.s01, b.s45, b.s89, b.scd) +
-           (float16)(a.s23, a.s67, a.sab, a.sef, b.s23, b.s67, b.sab, b.sef);
+    const long8 a = as_long8(x[2 * i]), b = as_long8(x[2 * i + 1]);
+    x[i] = as_float16((long8)(a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6)) +
+           as_float16((long8)(a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7));
   }
-  return (float16)(x[0].even, x[1].even) + (float16)(x[0].odd, x[1].odd);
+  const float16 a = x[0], b = x[1];
+  return (float16)(a.s02, b.s02, a.s46, b.s46, a.s8a, b.s8a, a.sce, b.sce) +
+         (float16)(a.s13, b.s13, a.s57, b.s57, a.s9b, b.s9b, a.sdf, b.sdf);
 }
 
 // Comparisons instead of fmax: they are one instruction.
