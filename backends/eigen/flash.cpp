@@ -51,20 +51,22 @@ class EigenProducts {
     step_v_ = RowsOf<Io>(v_, b, kv_head, first, keys, v_rows_);
   }
 
-  void Scores(int64_t rows, int64_t keys, const float* q, float* s) const {
-    const int64_t size = step_k_.cols;
-    MultiplyTransposed({q, rows, size, size}, {step_k_.data, keys, size, step_k_.stride},
-                       {s, rows, keys, keys});
+  void Scores(int64_t rows, KeySpan keys, const float* q, float* s) const {
+    const ConstMatrixView k = Of(step_k_, keys);
+    MultiplyTransposed({q, rows, k.cols, k.cols}, k, {s, rows, k.rows, k.rows});
   }
 
-  void Accumulate(int64_t rows, int64_t keys, const float* p, float* o, bool clear) const {
-    const int64_t size = step_v_.cols;
-    if (clear) std::fill_n(o, rows * size, 0.0f);
-    MultiplyAdd({p, rows, keys, keys}, {step_v_.data, keys, size, step_v_.stride},
-                {o, rows, size, size});
+  void Accumulate(int64_t rows, KeySpan keys, const float* p, float* o, bool clear) const {
+    const ConstMatrixView v = Of(step_v_, keys);
+    if (clear) std::fill_n(o, rows * v.cols, 0.0f);
+    MultiplyAdd({p, rows, v.rows, v.rows}, v, {o, rows, v.cols, v.cols});
   }
 
  private:
+  static ConstMatrixView Of(ConstMatrixView step, KeySpan keys) {
+    return {step.data + keys.begin * step.stride, keys.end - keys.begin, step.cols, step.stride};
+  }
+
   int64_t block_keys_;
   AlignedBuffer<float> k_rows_;  // [block keys, head_size] where K cannot be used in place
   AlignedBuffer<float> v_rows_;

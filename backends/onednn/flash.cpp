@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // onednn:flash. The products of attest/flash.hpp by matmul primitives, one set for each shape of a
-// step: S = Q K^T, O = P V, O += P V. Steps over keys begin at multiples of 64 and take multiples
-// of 64 keys, or all that are left, so that there are few shapes; primitives are made where no
-// OpenMP team can be, for the one thread that will run each. bf16 and f16 are multiplied as they
+// step: S = Q K^T, O = P V, O += P V; primitives are made where no OpenMP team can be, for the one
+// thread that will run each. bf16 and f16 are multiplied as they
 // are where oneDNN can, with P rounded to that type once; else they are converted to f32 block by
 // block.
 #include "attest/flash.hpp"
@@ -114,13 +113,16 @@ template <typename Io, typename OperandType>
 class OnednnProducts {
  public:
   using Operand = OperandType;
-  static constexpr int64_t kAlign = kKeyStep;
+  static constexpr int64_t kAlign = kKeyAlign;
 
   OnednnProducts(const Request& request, BlockSizes block, const Choices<Io, Operand>& choices,
                  const dnnl::engine& engine)
       : problem_(request.problem),
         block_(block),
         k_stride_(Rows<Io, Operand>::MatrixOf(GetTensor(request.tensors, ATTEST_ROLE_K), 1).stride),
+        v_stride_(Rows<Io, Operand>::MatrixOf(GetTensor(request.tensors, ATTEST_ROLE_V), 1,
+                                              block.out_columns)
+                      .stride),
         k_(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys),
         v_(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys, block.out_columns),
         stream_(engine),
@@ -160,13 +162,16 @@ class OnednnProducts {
     if constexpr (kTransposes<Operand>) step_k_ = panels_.Take(step_k_, k_stride_, keys);
   }
 
-  void Scores(int64_t rows, int64_t keys, const Operand* q, float* s) {
-    compiled_.at({rows, keys}).scores.Run(stream_, q, step_k_, s, scratchpad_.data());
+  void Scores(int64_t rows, KeySpan keys, const Operand* q, float* s) {
+    const int64_t first =
+        kTransposes<Operand> ? panels_.OffsetOf(keys.begin) : keys.begin * k_stride_;
+    CompiledFor(rows, keys).scores.Run(stream_, q, step_k_ + first, s, scratchpad_.data());
   }
 
-  void Accumulate(int64_t rows, int64_t keys, const Operand* p, float* o, bool clear) {
-    Compiled& compiled = compiled_.at({rows, keys});
-    (clear ? compiled.store : compiled.add).Run(stream_, p, step_v_, o, scratchpad_.data());
+  void Accumulate(int64_t rows, KeySpan keys, const Operand* p, float* o, bool clear) {
+    Compiled& compiled = CompiledFor(rows, keys);
+    (clear ? compiled.store : compiled.add)
+        .Run(stream_, p, step_v_ + keys.begin * v_stride_, o, scratchpad_.data());
   }
 
  private:
@@ -174,9 +179,13 @@ class OnednnProducts {
     Matmul scores, store, add;
   };
 
+  Compiled& CompiledFor(int64_t rows, KeySpan keys) {
+    return compiled_.at({rows, keys.end - keys.begin});
+  }
+
   attest_problem problem_;
   BlockSizes block_;
-  int64_t k_stride_;
+  int64_t k_stride_, v_stride_;  // of rows as they are taken, in elements
   Rows<Io, Operand> k_, v_;
   dnnl::stream stream_;
   KeyPanels panels_;

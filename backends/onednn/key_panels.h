@@ -59,6 +59,9 @@ class KeyPanels {
     return elements_.data();
   }
 
+  // Where the key with that number is, a multiple of kPanelCols, in what Take returned.
+  int64_t OffsetOf(int64_t key) const { return layout_.in_panels() ? layout_.Elements(key) : key; }
+
  private:
   // oneDNN wants zeros where a panel is wider than the matrix.
   void ClearFrom(int64_t keys, float* panel) const {

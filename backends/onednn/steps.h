@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Blocks and steps of onednn:flash. Steps over keys begin at multiples of 64 and take multiples of
-// 64 keys, or all that are left, so that there are few shapes and so few primitives.
+// 64 keys (32 where that saves much), or all that are left, so that there are few shapes and so few
+// primitives.
 #ifndef ATTEST_BACKENDS_ONEDNN_STEPS_H_
 #define ATTEST_BACKENDS_ONEDNN_STEPS_H_
 
@@ -14,7 +15,7 @@
 
 namespace attest::onednn {
 
-inline constexpr int64_t kKeyStep = 64;
+inline constexpr int64_t kKeyAlign = 64;
 
 flash::BlockSizes FlashBlock(const attest_problem& problem, unsigned threads);
 

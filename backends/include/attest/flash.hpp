@@ -114,9 +114,10 @@ struct Scratch {
 //   int64_t StepKeys(first, end)       keys to multiply at once, of [first, end) and at most up to
 //                                      the block's and the problem's; it may round up
 //   void Prepare(b, kv_head, first, keys)     K and V of a step, before its blocks
-//   void Scores(rows, keys, const Operand* q, float* s)
-//                                      s = q K^T, [rows, keys], of the first `keys` of the step
-//   void Accumulate(rows, keys, const Operand* p, float* o, bool clear)
+//   void Scores(rows, KeySpan keys, const Operand* q, float* s)
+//                                      s = q K^T, [rows, keys], of those keys of the step, which
+//                                      begin at a multiple of kAlign
+//   void Accumulate(rows, KeySpan keys, const Operand* p, float* o, bool clear)
 //                                      o += p V; clear: o = p V; [rows, out_columns], what stands
 //                                      behind V's own columns is never read
 template <typename Io, typename Products>
@@ -185,11 +186,14 @@ class FlashPlan final : public Plan {
     for (int64_t row = 0; row < task.count; ++row) Finish(task, row, scratch);
   }
 
-  // Keys of [first, first + count) to multiply a part by.
-  static int64_t NeededKeys(const TaskPart& part, int64_t first, int64_t count,
+  // What a part needs of the step [first, first + count), from its first key on.
+  static KeySpan NeededKeys(const TaskPart& part, int64_t first, int64_t count,
                             const Products& products) {
-    const int64_t end = std::min(part.keys.end, first + count);
-    return std::max(part.keys.begin, first) < end ? products.StepKeys(first, end) : 0;
+    const int64_t seen = std::max(part.keys.begin, first),
+                  end = std::min(part.keys.end, first + count);
+    if (seen >= end) return {0, 0};
+    const int64_t begin = (seen - first) / Products::kAlign * Products::kAlign;
+    return {begin, begin + products.StepKeys(first + begin, end)};
   }
 
   // The step for part `index` and those behind it, in the same block, that can join: returns the
@@ -199,7 +203,7 @@ class FlashPlan final : public Plan {
     const size_t per_block = block_.parts_per_block();
     const size_t end = std::min(scratch.parts.size(), (index / per_block + 1) * per_block);
     TaskPart together = scratch.parts[index];
-    const int64_t needed = NeededKeys(together, first, count, products);
+    const KeySpan needed = NeededKeys(together, first, count, products);
     size_t next = index + 1;
     for (; next < end; ++next) {
       const TaskPart& part = scratch.parts[next];
@@ -207,17 +211,18 @@ class FlashPlan final : public Plan {
         break;
       together.count += part.count;
     }
-    if (needed == 0) return next;
+    if (needed.begin == needed.end) return next;
     Step(task, together, first, needed, products, scratch);
     for (size_t part = index; part < next; ++part) scratch.parts[part].started = true;
     return next;
   }
 
-  // Rows that lie in one block against keys [first, first + count). The next row's first shift is
-  // looked for before a row's exponentials are computed, so that nothing waits for it.
-  void Step(const Task& task, const TaskPart& part, int64_t first, int64_t count,
-            Products& products, Scratch<Operand>& scratch) const {
-    products.Scores(part.count, count, part.q, scratch.s.data());
+  // Rows that lie in one block against keys of the step that begins at `step`. The next row's first
+  // shift is looked for before a row's exponentials are computed, so that nothing waits for it.
+  void Step(const Task& task, const TaskPart& part, int64_t step, KeySpan keys, Products& products,
+            Scratch<Operand>& scratch) const {
+    const int64_t first = step + keys.begin, count = keys.end - keys.begin;
+    products.Scores(part.count, keys, part.q, scratch.s.data());
     const auto scores_of = [&](int64_t row) {
       return Score(task, part.first + row, first, count, scratch.s.data() + row * count, scratch);
     };
@@ -229,7 +234,7 @@ class FlashPlan final : public Plan {
         NarrowRow(scores.first, 1.0f, count, scratch.narrow_p.data() + row * count, 1);
       scores = next;
     }
-    products.Accumulate(part.count, count, scratch.p(), OutRow(part.first, scratch), !part.started);
+    products.Accumulate(part.count, keys, scratch.p(), OutRow(part.first, scratch), !part.started);
   }
 
   // Loads the task's queries, empties its sums, and finds the keys that rows see together.

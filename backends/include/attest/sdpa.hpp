@@ -53,6 +53,7 @@ inline int64_t KvLength(const attest_problem& problem, const attest_tensor* leng
 struct KeySpan {
   int64_t begin;
   int64_t end;  // one past the last; begin == end: the query sees no key
+  friend bool operator==(const KeySpan&, const KeySpan&) = default;
 };
 
 // Keys that query i may see, of a batch entry with `kv_length` valid keys.
