@@ -2,9 +2,8 @@
 //
 // onednn:flash. The products of attest/flash.hpp by matmul primitives, one set for each shape of a
 // step: S = Q K^T, O = P V, O += P V; primitives are made where no OpenMP team can be, for the one
-// thread that will run each. bf16 and f16 are multiplied as they
-// are where oneDNN can, with P rounded to that type once; else they are converted to f32 block by
-// block.
+// thread that will run each. bf16 and f16 are multiplied as they are where oneDNN can, with P
+// rounded to that type once; else they are converted to f32 block by block.
 #include "attest/flash.hpp"
 
 #include <algorithm>

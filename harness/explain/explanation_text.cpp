@@ -40,7 +40,7 @@ class Text {
     Heading();
     Inputs();
     for (const Step& step : e_.steps) Write(step);
-    if (!e_.layer.sentence.empty()) text_ += "\n" + Wrap(e_.layer.sentence);
+    if (!e_.layer.sentence.empty()) text_ += fmt::format("\n{}", Wrap(e_.layer.sentence));
     Verdict();
     return std::move(text_);
   }

@@ -189,8 +189,8 @@ class FlashPlan final : public Plan {
   // What a part needs of the step [first, first + count), from its first key on.
   static KeySpan NeededKeys(const TaskPart& part, int64_t first, int64_t count,
                             const Products& products) {
-    const int64_t seen = std::max(part.keys.begin, first),
-                  end = std::min(part.keys.end, first + count);
+    const int64_t seen = std::max(part.keys.begin, first);
+    const int64_t end = std::min(part.keys.end, first + count);
     if (seen >= end) return {0, 0};
     const int64_t begin = (seen - first) / Products::kAlign * Products::kAlign;
     return {begin, begin + products.StepKeys(first + begin, end)};
