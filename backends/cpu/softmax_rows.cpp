@@ -138,7 +138,7 @@ void MoveShifts(const Tile& tile, int first_key, int count) {
     const bool settled = all_settled || IsSettled(tile, row);
     if (most == kMinusInfinity && !settled) *tile.state |= kUnsettled;
     if (most == kMinusInfinity || (settled && most <= kHighest)) continue;
-    const float rise = std::ceil(most) - kLowestStart;
+    const float rise = std::ceil(most);
     const Vec by = hn::Set(kTag, rise);
     for (int j = 0; j < count; j += kLanes)
       hn::Store(hn::Sub(hn::Load(kTag, scores + j), by), kTag, scores + j);

@@ -10,9 +10,10 @@
 namespace attest::cpu {
 
 // tile.p holds scores minus shifts in columns [first_key, first_key + count), P before them. Moves
-// the shift of each row that needs it so far that its largest score lies at kLowestStart, which
-// leaves it most room to rise again, corrects the scores, and rescales what the row has summed up:
-// sums, P and, unless tile.first, out. `count` is a multiple of kLanes.
+// the shift of each row that needs it so far that its largest score lies in (-1, 0], where floats are
+// finest (at -20 it had more room to rise, but P the rounding of 20), corrects the scores, and
+// rescales what the row has summed up: sums, P and, unless tile.first, out. `count` is a multiple of
+// kLanes.
 void MoveShifts(const Tile& tile, int first_key, int count);
 
 // tile.p holds raw scores in its first `count` columns, a multiple of kLanes: applies the tile's

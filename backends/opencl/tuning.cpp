@@ -29,7 +29,10 @@ double SecondsSince(Clock::time_point start) {
 
 std::string Joined(const Choice& choice) {
   std::string text;
-  for (const int64_t number : choice) text += (text.empty() ? "" : " ") + std::to_string(number);
+  for (const int64_t number : choice) {
+    if (!text.empty()) text += ' ';
+    text += std::to_string(number);
+  }
   return text;
 }
 

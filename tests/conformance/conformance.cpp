@@ -79,7 +79,9 @@ void ExpectAllPass(const std::vector<Axes>& blocks, Unsupported allowed = Unsupp
           << result.reproduce;
     }
   }
-  if (is_core) EXPECT_GT(verified, 0);
+  if (is_core) {
+    EXPECT_GT(verified, 0);
+  }
 }
 
 TEST(Conformance, LengthsAndHeadSizes) {

@@ -123,8 +123,9 @@ TEST_F(NoiseSources, WhatCannotBeReadIsUnknown) {
   options.wait = [] {};
   options.variable = [](const std::string&) { return std::string(); };
   for (const NoiseSource& source : FindNoiseSources(options))
-    if (source.name != "cgroup" && source.name != "affinity")
+    if (source.name != "cgroup" && source.name != "affinity") {
       EXPECT_EQ(source.state, NoiseState::kUnknown) << source.name << ": " << source.found;
+    }
 }
 
 TEST(NoiseText, NamesStateAndFix) {
