@@ -183,7 +183,6 @@ __attribute__((reqd_work_group_size(1, 1, 1), vec_type_hint(float16))) __kernel 
       const Rows v = RowsFor(values, &shape->v, b, kv_head, first, count,
                              streams ? walk.length : 0, V_HEAD_SIZE, V_PAD, staged_v);
       float scores[STACK * BLOCK] __attribute__((aligned(64)));
-      for (int i = 0; i < STACK * BLOCK; ++i) scores[i] = 0.0f;
       Dots(q, k, count, scores);
       for (int g = 0; g < STACK; ++g)
         Softmax(shape, &s, g, streams ? walk.streamed : key, count, streams ? walk.length : 0,

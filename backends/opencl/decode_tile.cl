@@ -104,7 +104,7 @@ INLINE void DotTile(const __global float* q, Rows k, int key, float* scores) {
   StoreScores(sum, scores + key);
 }
 
-// scores[row][key] of up to BLOCK keys, in units of log2.
+// scores[row][key] of up to BLOCK keys, in units of log2; 0 behind them.
 INLINE void Dots(const __global float* q, Rows k, uint keys, float scores[STACK * BLOCK]) {
   uint key = 0;
   for (; key + DOT_KEYS <= keys; key += DOT_KEYS) DotTile(q, k, key, scores);
@@ -114,25 +114,25 @@ INLINE void Dots(const __global float* q, Rows k, uint keys, float scores[STACK 
     for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES) AddProducts(RowAt(k, key), c, 0, q, sum);
     UNROLL for (int g = 0; g < STACK; ++g) scores[g * BLOCK + key] = Sum16(sum[g]);
   }
+  for (; key < BLOCK; ++key)
+    UNROLL for (int g = 0; g < STACK; ++g) scores[g * BLOCK + key] = 0.0f;
 }
 
 // o[row] += scores[row] v of `rows` rows and STREAMS keys from `key` on; o goes through L1 once for
-// them. (With the number of keys as an argument, PoCL leaves loops and weights on the stack.)
+// them.
 INLINE void AddStreams(const float* scores, Rows v, uint key, __global float* o, const int rows,
                        const long ahead) {
   float16 weights[VALUE_ROWS][STREAMS];
   const __global Element* row[STREAMS];
   UNROLL for (int i = 0; i < STREAMS; ++i) {
     row[i] = RowAt(v, key + i);
-    UNROLL for (int g = 0; g < VALUE_ROWS; ++g)
-      if (g < rows) weights[g][i] = (float16)(scores[g * BLOCK + key + i]);
+    EACH_OF(g, rows, VALUE_ROWS) weights[g][i] = (float16)(scores[g * BLOCK + key + i]);
   }
 #pragma unroll LINE_VECTORS
   for (int c = 0; c < V_PAD; c += LANES) {
     float16 values[STREAMS];
     UNROLL for (int i = 0; i < STREAMS; ++i) values[i] = ReadAhead(row[i], c, ahead);
-    UNROLL for (int g = 0; g < VALUE_ROWS; ++g) {
-      if (g >= rows) continue;
+    EACH_OF(g, rows, VALUE_ROWS) {
       float16 sum = Read(o + g * V_PAD + c);
       UNROLL for (int i = 0; i < STREAMS; ++i) sum = fma(weights[g][i], values[i], sum);
       Write(sum, o + g * V_PAD + c);

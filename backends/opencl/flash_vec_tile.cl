@@ -138,12 +138,6 @@ INLINE bool ScoreTile(const Tile* t, const __global float* panel, const int vect
   return true;
 }
 
-// The first `vectors` of at most VALUE_VECTORS. Of a loop that ends at `vectors` itself, PoCL's LLVM
-// unrolls too late where there are two kinds of parts, and keeps the sums on the stack (6 %).
-#define EACH_VECTOR(j) \
-  UNROLL for (int j = 0; j < VALUE_VECTORS; ++j) \
-    if (j < vectors)
-
 // o = (o * rescale + p v) * inverse over one part of the columns, p v summed up by itself first;
 // first, raised and last say which of the three are there.
 INLINE void ValueTile(const __global float* p, const __global float* v, long v_stride, int keys,
@@ -151,31 +145,31 @@ INLINE void ValueTile(const __global float* p, const __global float* v, long v_s
                       bool raised, bool is_last, const float* rescale, const float* inverse) {
   if (raised && !is_first) {  // in memory: as a factor of every sum it cost 1 % of the time
     UNROLL for (int i = 0; i < ROWS; ++i)
-      EACH_VECTOR(j) {
+      EACH_OF(j, vectors, VALUE_VECTORS) {
         __global float* place = o + i * o_stride + j * LANES;
         Write(Read(place) * rescale[i], place);
       }
   }
   float16 sum[ROWS][VALUE_VECTORS];
   UNROLL for (int i = 0; i < ROWS; ++i)
-    EACH_VECTOR(j) sum[i][j] = (float16)(0.0f);
+    EACH_OF(j, vectors, VALUE_VECTORS) sum[i][j] = (float16)(0.0f);
 #pragma unroll 2
   for (int key = 0; key < keys; ++key) {
     float16 row[VALUE_VECTORS];
-    EACH_VECTOR(j) row[j] = Read(v + key * v_stride + j * LANES);
+    EACH_OF(j, vectors, VALUE_VECTORS) row[j] = Read(v + key * v_stride + j * LANES);
     UNROLL for (int i = 0; i < ROWS; ++i) {
       const float16 weight = (float16)(p[i * PANEL + key]);
-      EACH_VECTOR(j) sum[i][j] = fma(weight, row[j], sum[i][j]);
+      EACH_OF(j, vectors, VALUE_VECTORS) sum[i][j] = fma(weight, row[j], sum[i][j]);
     }
   }
   if (!is_first) {
     UNROLL for (int i = 0; i < ROWS; ++i)
-      EACH_VECTOR(j) sum[i][j] += Read(o + i * o_stride + j * LANES);
+      EACH_OF(j, vectors, VALUE_VECTORS) sum[i][j] += Read(o + i * o_stride + j * LANES);
   }
   if (is_last) {
     UNROLL for (int i = 0; i < ROWS; ++i)
-      EACH_VECTOR(j) sum[i][j] *= inverse[i];
+      EACH_OF(j, vectors, VALUE_VECTORS) sum[i][j] *= inverse[i];
   }
   UNROLL for (int i = 0; i < ROWS; ++i)
-    EACH_VECTOR(j) Write(sum[i][j], o + i * o_stride + j * LANES);
+    EACH_OF(j, vectors, VALUE_VECTORS) Write(sum[i][j], o + i * o_stride + j * LANES);
 }

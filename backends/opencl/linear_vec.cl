@@ -30,12 +30,6 @@ INLINE Scratch Carve(__global float* memory, int block_rows) {
   return s;
 }
 
-// The first `vectors` of at most COLUMN_VECTORS. Of a loop that ends at `vectors` itself, PoCL's LLVM
-// unrolls too late where there are two kinds of tiles, and keeps the sums on the stack (3 to 8 %).
-#define EACH_VECTOR(j) \
-  UNROLL for (int j = 0; j < COLUMN_VECTORS; ++j) \
-    if (j < vectors)
-
 // to = from + x panel^T over `depth`, summed up by itself first (one chain over 768 had five times
 // the error of PyTorch's), of `rows` <= ROWS rows and that many vectors of columns.
 INLINE void AddTile(const __global float* x, long x_stride, int rows, const __global float* panel,
@@ -45,19 +39,19 @@ INLINE void AddTile(const __global float* x, long x_stride, int rows, const __gl
   long row[ROWS];
   UNROLL for (int i = 0; i < ROWS; ++i) row[i] = min(i, rows - 1) * x_stride;
   UNROLL for (int i = 0; i < ROWS; ++i)
-    EACH_VECTOR(j) sum[i][j] = (float16)(0.0f);
+    EACH_OF(j, vectors, COLUMN_VECTORS) sum[i][j] = (float16)(0.0f);
 #pragma unroll 2
   for (int c = 0; c < depth; ++c) {
     float16 w[COLUMN_VECTORS];
-    EACH_VECTOR(j) w[j] = Read(panel + c * PANEL + j * LANES);
+    EACH_OF(j, vectors, COLUMN_VECTORS) w[j] = Read(panel + c * PANEL + j * LANES);
     UNROLL for (int i = 0; i < ROWS; ++i) {
       const float16 value = (float16)(x[row[i] + c]);
-      EACH_VECTOR(j) sum[i][j] = fma(value, w[j], sum[i][j]);
+      EACH_OF(j, vectors, COLUMN_VECTORS) sum[i][j] = fma(value, w[j], sum[i][j]);
     }
   }
   UNROLL for (int i = ROWS - 1; i >= 0; --i)  // the first row may be what all start from
     if (i < rows)
-      EACH_VECTOR(j)
+      EACH_OF(j, vectors, COLUMN_VECTORS)
         Write(Read(from + i * from_stride + j * LANES) + sum[i][j], to + i * to_stride + j * LANES);
 }
 

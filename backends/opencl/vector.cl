@@ -8,6 +8,11 @@
 
 #pragma OPENCL FP_CONTRACT ON
 #define UNROLL _Pragma("unroll")
+// The first `count` of at most `most`, both known at build. A loop that ends at an argument, PoCL's
+// LLVM unrolls too late where it has several values, and keeps on the stack what it indexes.
+#define EACH_OF(i, count, most) \
+  UNROLL for (int i = 0; i < (most); ++i) \
+    if (i < (count))
 #define LANES 16
 #define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #define LOG2_E 1.44269504089f
