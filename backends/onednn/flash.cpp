@@ -113,15 +113,12 @@ class OnednnProducts {
  public:
   using Operand = OperandType;
   static constexpr int64_t kAlign = kKeyAlign;
+  static_assert(kKeyAlign % kPanelCols == 0);  // a part begins at a panel
 
   OnednnProducts(const Request& request, BlockSizes block, const Choices<Io, Operand>& choices,
                  const dnnl::engine& engine)
       : problem_(request.problem),
         block_(block),
-        k_stride_(Rows<Io, Operand>::MatrixOf(GetTensor(request.tensors, ATTEST_ROLE_K), 1).stride),
-        v_stride_(Rows<Io, Operand>::MatrixOf(GetTensor(request.tensors, ATTEST_ROLE_V), 1,
-                                              block.out_columns)
-                      .stride),
         k_(GetTensor(request.tensors, ATTEST_ROLE_K), block.keys),
         v_(GetTensor(request.tensors, ATTEST_ROLE_V), block.keys, block.out_columns),
         stream_(engine),
@@ -158,19 +155,19 @@ class OnednnProducts {
 #endif
     step_k_ = k_.Get(b, kv_head, first, keys);
     step_v_ = v_.Get(b, kv_head, first, keys);
-    if constexpr (kTransposes<Operand>) step_k_ = panels_.Take(step_k_, k_stride_, keys);
+    if constexpr (kTransposes<Operand>) step_k_ = panels_.Take(step_k_, k_.stride(), keys);
   }
 
   void Scores(int64_t rows, KeySpan keys, const Operand* q, float* s) {
     const int64_t first =
-        kTransposes<Operand> ? panels_.OffsetOf(keys.begin) : keys.begin * k_stride_;
+        kTransposes<Operand> ? panels_.OffsetOf(keys.begin) : keys.begin * k_.stride();
     CompiledFor(rows, keys).scores.Run(stream_, q, step_k_ + first, s, scratchpad_.data());
   }
 
   void Accumulate(int64_t rows, KeySpan keys, const Operand* p, float* o, bool clear) {
     Compiled& compiled = CompiledFor(rows, keys);
     (clear ? compiled.store : compiled.add)
-        .Run(stream_, p, step_v_ + keys.begin * v_stride_, o, scratchpad_.data());
+        .Run(stream_, p, step_v_ + keys.begin * v_.stride(), o, scratchpad_.data());
   }
 
  private:
@@ -184,7 +181,6 @@ class OnednnProducts {
 
   attest_problem problem_;
   BlockSizes block_;
-  int64_t k_stride_, v_stride_;  // of rows as they are taken, in elements
   Rows<Io, Operand> k_, v_;
   dnnl::stream stream_;
   KeyPanels panels_;

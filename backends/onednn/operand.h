@@ -49,6 +49,9 @@ class Rows {
 
   void Bind(const attest_tensor& tensor) { tensor_ = tensor; }
 
+  // Elements from row to row of what Get returns.
+  int64_t stride() const { return MatrixOf(tensor_, 1, cols_).stride; }
+
   // Rows [first, first + count) of [b, h]; valid until the next call.
   const Operand* Get(int64_t b, int64_t h, int64_t first, int64_t count) {
     if constexpr (std::is_same_v<Io, Operand>)

@@ -15,7 +15,7 @@
 
 namespace attest::onednn {
 
-inline constexpr int64_t kKeyAlign = 64;
+inline constexpr int64_t kKeyAlign = 64;  // where steps, and what a part needs of one, begin
 
 flash::BlockSizes FlashBlock(const attest_problem& problem, unsigned threads);
 
