@@ -12,7 +12,6 @@
 #   attest_backend_wanted(NAME RESULT)
 #     RESULT is FALSE where ATTEST_BACKEND_NAME is OFF (the variable is AUTO, ON or OFF).
 include_guard(GLOBAL)
-set(ATTEST_BACKEND_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/one_symbol.map)
 set_property(GLOBAL PROPERTY ATTEST_BACKEND_TABLE "")
 
 function(_attest_backend_row name state version why)
@@ -41,15 +40,16 @@ endfunction()
 
 function(_attest_add_module target file_name)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "OUTPUT_DIRECTORY" "SOURCES;LIBRARIES;COMPILE_OPTIONS")
+  set(version_script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/one_symbol.map)
   add_library(${target} MODULE ${arg_SOURCES})
   target_link_libraries(${target} PRIVATE attest_abi Threads::Threads ${arg_LIBRARIES})
   if(TARGET attest_warnings)
     target_link_libraries(${target} PRIVATE attest_warnings)
   endif()
   target_compile_options(${target} PRIVATE ${arg_COMPILE_OPTIONS})
-  target_link_options(${target} PRIVATE -Wl,--version-script=${ATTEST_BACKEND_VERSION_SCRIPT} -Wl,--no-undefined)
+  target_link_options(${target} PRIVATE -Wl,--version-script=${version_script} -Wl,--no-undefined)
   set_target_properties(${target} PROPERTIES
-    PREFIX "" OUTPUT_NAME ${file_name} SUFFIX ".so" LINK_DEPENDS ${ATTEST_BACKEND_VERSION_SCRIPT}
+    PREFIX "" OUTPUT_NAME ${file_name} SUFFIX ".so" LINK_DEPENDS ${version_script}
     LIBRARY_OUTPUT_DIRECTORY "${arg_OUTPUT_DIRECTORY}"
     CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
