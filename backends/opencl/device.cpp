@@ -25,6 +25,10 @@ int32_t KindOf(cl_device_type type) {
   return ATTEST_DEVICE_ACCELERATOR;
 }
 
+bool IsPocl(const std::string& platform_name) {
+  return platform_name.find("Portable Computing Language") == 0;
+}
+
 FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
   FoundDevice found;
   found.handle = device;
@@ -32,6 +36,7 @@ FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
   const std::string platform_name = Trimmed(platform.getInfo<CL_PLATFORM_NAME>());
   const std::string driver_version = Trimmed(device.getInfo<CL_DRIVER_VERSION>());
   found.library = platform_name + " " + driver_version;
+  found.is_pocl = IsPocl(platform_name);
   found.description.driver = platform_name + ", " + Trimmed(device.getInfo<CL_DEVICE_VERSION>()) +
                              ", driver " + driver_version;
   found.description.kind = KindOf(device.getInfo<CL_DEVICE_TYPE>());
@@ -87,7 +92,7 @@ std::vector<FoundDevice> FindDevices() {
   std::vector<cl::Platform> platforms = FindPlatforms();
   const auto is_pocl = [](const cl::Platform& platform) {
     try {
-      return platform.getInfo<CL_PLATFORM_NAME>().find("Portable Computing Language") == 0;
+      return IsPocl(platform.getInfo<CL_PLATFORM_NAME>());
     } catch (const cl::Error&) {
       return false;
     }

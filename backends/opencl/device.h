@@ -22,6 +22,7 @@ struct FoundDevice {
   uint32_t compute_units = 1;
   uint64_t max_work_group = 1;
   uint64_t local_bytes = 0;
+  bool is_pocl = false;
   bool IsCpu() const { return description.kind == ATTEST_DEVICE_CPU; }
 };
 
