@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Intel's OpenCL runtime: all of conformance on it alone, f16 and bf16 io, then PoCL and Intel's as
-two devices of one run.
+"""Intel's OpenCL runtime: conformance on it alone, f16 and bf16 io, then PoCL and Intel's as two
+devices of one run. Or, on it alone, the large layers, which take three times as long as that.
 
-usage: two_implementations_test.py FOLDER of scripts/fetch-intel-opencl
+usage: two_implementations_test.py FOLDER of scripts/fetch-intel-opencl [--large-layers]
 """
 import json
 import pathlib
@@ -26,16 +26,23 @@ def check(command, variables):
                  f"{result.stdout[-6000:]}")
 
 
-def main(intel):
+def check_conformance(choice, variables):
+    check([BUILD / "tests" / "bin" / "conformance", "opencl", f"--gtest_filter={choice}"], variables)
+
+
+def main(intel, large_layers):
     if not (intel / "version").is_file():
         return skips.skipped(f"no runtime of Intel's in {intel}; see scripts/fetch-intel-opencl")
     libraries = str(intel / "lib")
     alone = environment(OCL_ICD_VENDORS=str(intel / "vendors"), LD_LIBRARY_PATH=libraries,
                         ATTEST_BUILD_DIR=str(BUILD), ATTEST_REQUIRED="1")
+    if large_layers:
+        check_conformance("Conformance.LargeLayers", alone)
+        return 0
     check([ATTEST, "verify", "--backend", "opencl", "--seq", "33,130", "--heads", "2",
            "--head-size", "64", "--dtype", "f16,bf16", "--causal", "full,causal",
            "--require", "opencl:32"], alone)
-    check([BUILD / "tests" / "bin" / "conformance", "opencl"], alone)
+    check_conformance("-Conformance.LargeLayers", alone)
 
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
@@ -57,4 +64,4 @@ def main(intel):
 
 
 if __name__ == "__main__":
-    sys.exit(main(pathlib.Path(sys.argv[1])))
+    sys.exit(main(pathlib.Path(sys.argv[1]), "--large-layers" in sys.argv[2:]))
