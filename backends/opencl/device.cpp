@@ -41,7 +41,7 @@ FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
                              ", driver " + driver_version;
   found.description.kind = KindOf(device.getInfo<CL_DEVICE_TYPE>());
   found.description.memory_bytes = device.getInfo<CL_DEVICE_GLOBAL_MEM_SIZE>();
-  found.extensions = Trimmed(device.getInfo<CL_DEVICE_EXTENSIONS>());
+  found.description.extensions = Trimmed(device.getInfo<CL_DEVICE_EXTENSIONS>());
   found.max_allocation_bytes = device.getInfo<CL_DEVICE_MAX_MEM_ALLOC_SIZE>();
   found.compute_units = device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>();
   found.max_work_group = device.getInfo<CL_DEVICE_MAX_WORK_GROUP_SIZE>();

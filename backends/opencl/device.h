@@ -14,9 +14,8 @@ namespace attest::opencl {
 
 struct FoundDevice {
   cl::Device handle;
-  Device description;      // what the host is told
-  std::string extensions;  // space-separated
-  std::string library;     // platform and driver version, short: what does the work
+  Device description;   // what the host is told
+  std::string library;  // platform and driver version, short: what does the work
   uint64_t max_allocation_bytes = 0;
   bool rounds_division = false;  // correctly rounded f32 division can be asked for
   uint32_t compute_units = 1;

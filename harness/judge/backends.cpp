@@ -71,7 +71,7 @@ void Describe(const protocol::LoadReply& reply, report::Backend& backend) {
   for (size_t i = 0; i < reply.devices.size(); ++i)
     backend.devices.push_back({static_cast<uint32_t>(i), reply.devices[i].name,
                                reply.devices[i].driver, reply.devices[i].kind,
-                               reply.devices[i].memory_bytes});
+                               reply.devices[i].memory_bytes, reply.devices[i].extensions});
   for (const protocol::VariantReply& variant : reply.variants) {
     report::Variant row{variant.name, variant.description, {}};
     for (const auto& contract : variant.contracts) row.contracts.push_back(ContractOf(contract));

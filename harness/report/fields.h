@@ -119,7 +119,8 @@ constexpr auto FieldsOf(const Variant*) {
 constexpr auto FieldsOf(const Device*) {
   return std::tuple(Required("index", &Device::index), Optional("name", &Device::name),
                     Optional("driver", &Device::driver), Optional("kind", &Device::kind),
-                    Optional("memory_bytes", &Device::memory_bytes));
+                    Optional("memory_bytes", &Device::memory_bytes),
+                    Optional("extensions", &Device::extensions));
 }
 constexpr auto FieldsOf(const Backend*) {
   return std::tuple(Required("name", &Backend::name), Required("state", &Backend::state),

@@ -127,6 +127,7 @@ struct Device {
   uint32_t index = 0;
   std::string name, driver, kind;
   uint64_t memory_bytes = 0;  // 0 = unknown
+  std::string extensions;     // of the driver, separated by spaces
 };
 enum class BackendState { kLoaded, kUnavailable, kRejected };
 struct Backend {

@@ -157,8 +157,8 @@ void Plugin::DescribeDevices() {
     attest_device_info info{};
     info.size = sizeof info;
     Call(protocol::kDeviceCount, [&](auto* m) { return table_.device_info(i, &info, m); });
-    description_.devices.push_back(
-        {TextOf(info.name), TextOf(info.driver), KindName(info.kind), info.memory_bytes});
+    description_.devices.push_back({TextOf(info.name), TextOf(info.driver), KindName(info.kind),
+                                    info.memory_bytes, TextOf(info.extensions)});
   }
 }
 

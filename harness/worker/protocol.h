@@ -86,6 +86,7 @@ using Request = std::variant<Load, Attach, Detach, Prepare, Run, Measure, Releas
 struct DeviceReply {
   std::string name, driver, kind;  // kind: cpu, gpu, accelerator
   uint64_t memory_bytes = 0;
+  std::string extensions;  // separated by spaces
 };
 struct ContractReply {
   int32_t dtype = 0;

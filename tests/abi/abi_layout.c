@@ -79,7 +79,8 @@ FIELD(attest_device_info, driver, 16);
 FIELD(attest_device_info, kind, 24);
 FIELD(attest_device_info, reserved, 28);
 FIELD(attest_device_info, memory_bytes, 32);
-SIZE(attest_device_info, 40);
+FIELD(attest_device_info, extensions, 40);
+SIZE(attest_device_info, 48);
 
 FIELD(attest_backend_info, size, 0);
 FIELD(attest_backend_info, library, 8);
@@ -202,8 +203,8 @@ VALUE(ATTEST_TIMER_COLD, 0);
 VALUE(ATTEST_TIMER_HOT, 1);
 VALUE(ATTEST_TIMER_GRAPH, 2);
 VALUE(ATTEST_ABI_MAJOR, 1);
-VALUE(ATTEST_ABI_MINOR, 0);
-VALUE(ATTEST_ABI_VERSION, 0x10000);
+VALUE(ATTEST_ABI_MINOR, 1);
+VALUE(ATTEST_ABI_VERSION, 0x10001);
 VALUE(ATTEST_MAX_RANK, 6);
 // clang-format on
 

@@ -58,6 +58,9 @@ def main(intel, large_layers):
         drivers = [device["driver"] for device in devices]
         if len(drivers) < 2 or "Portable" not in drivers[0] or "Intel" not in drivers[1]:
             sys.exit(f"devices: {devices}")
+        for device, extension in zip(devices, ("cl_khr_fp64", "cl_khr_fp16")):
+            if extension not in device["extensions"].split():
+                sys.exit(f"no {extension} among the extensions of {device}")
     finally:
         shutil.rmtree(folder)
     return 0

@@ -152,7 +152,7 @@ std::vector<Backend> FixtureBackends() {
   eigen.runtime = "OpenMP";
   eigen.abi = "1.0";
   eigen.floating_point_environment = "unchanged";
-  eigen.devices = {{0, "ACME Vector", "Linux", "cpu", 0}};
+  eigen.devices = {{0, "ACME Vector", "Linux", "cpu", 0, "acme_fp16 acme_fp64"}};
   const Contract f32 = {"f32", "f32", "none", "none", "none", 0, false, true};
   Contract bf16 = f32;
   bf16.dtype = "bf16";

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define ATTEST_ABI_MAJOR 1
-#define ATTEST_ABI_MINOR 0
+#define ATTEST_ABI_MINOR 1
 #define ATTEST_ABI_VERSION ((ATTEST_ABI_MAJOR << 16) | ATTEST_ABI_MINOR)
 #define ATTEST_MAX_RANK 6
 
@@ -214,6 +214,7 @@ typedef struct attest_device_info {
   int32_t kind;       /* ATTEST_DEVICE_* */
   int32_t reserved;
   uint64_t memory_bytes; /* 0 = unknown */
+  const char* extensions; /* of the driver, separated by spaces; NULL = none. Since 1.1 */
 } attest_device_info;
 
 typedef struct attest_backend_info {

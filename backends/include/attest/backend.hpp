@@ -73,6 +73,7 @@ struct Device {
   std::string driver;
   int32_t kind = ATTEST_DEVICE_CPU;
   uint64_t memory_bytes = 0;
+  std::string extensions;  // separated by spaces
 };
 
 struct Variant {

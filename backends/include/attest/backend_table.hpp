@@ -97,7 +97,7 @@ struct Table {
     return Guard(message, [&] {
       const Device& device = Get().devices.at(index);
       Fill(out, {sizeof *out, device.name.c_str(), device.driver.c_str(), device.kind, 0,
-                 device.memory_bytes});
+                 device.memory_bytes, device.extensions.c_str()});
     });
   }
   static attest_status VariantCount(uint32_t* count, attest_message* message) {

@@ -73,7 +73,7 @@ class Session:
         return {"abi_version": ABI_VERSION, "backend": self._name, "library": backend.library,
                 "library_version": backend.library_version, "runtime": backend.runtime,
                 "devices": [{"name": _cpu_name(), "driver": "host", "kind": "cpu",
-                             "memory_bytes": 0}],
+                             "memory_bytes": 0, "extensions": ""}],
                 "variants": [self._describe(variant) for variant in backend.variants],
                 "floating_point_environment": self._floating_point.report(), "device_timer": False}
 
