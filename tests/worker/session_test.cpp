@@ -213,8 +213,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Refusal{"not_a_library", "rejected", "not a loadable library: "},
         Refusal{"missing_symbol", "rejected", "missing symbol attest_backend_entry"},
-        Refusal{"null_table", "rejected", "plugin cannot serve host ABI 1.0"},
-        Refusal{"wrong_major", "rejected", "built for ABI 2.0, host has 1.0"},
+        Refusal{"null_table", "rejected", "plugin cannot serve host ABI 1.1"},
+        Refusal{"wrong_major", "rejected", "built for ABI 2.0, host has 1.1"},
         Refusal{"size_zero", "rejected", "its table says it has 0 bytes"},
         Refusal{"missing_functions", "rejected", "missing functions: variant_info, plan_sync"},
         Refusal{"bad_name", "rejected", "its name is 'Bad-Name'"},
