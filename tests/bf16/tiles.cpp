@@ -19,19 +19,21 @@ struct Tile {
 
 struct Registers {
   bool started = false;
-  Tile tiles[kTiles];
+  Tile tiles[kTiles] = {};
 };
 
-Tile& TileOf(int index) {
+Registers& OfThread() {
   static thread_local Registers registers;
-  if (index < 0) {
-    registers = {};
-    registers.started = index == -1;
-  } else if (!registers.started) {
+  return registers;
+}
+
+Tile& TileOf(int index) {
+  Registers& registers = OfThread();
+  if (!registers.started) {
     std::fprintf(stderr, "a tile was used outside StartTiles() and StopTiles()\n");
     std::abort();
   }
-  return registers.tiles[index < 0 ? 0 : index];
+  return registers.tiles[index];
 }
 
 float Flushed(float x) {
@@ -46,8 +48,11 @@ float MultiplyAdd(float a, float b, float sum) { return Flushed(std::fma(a, b, s
 
 }  // namespace
 
-void Start() { TileOf(-1); }
-void Stop() { TileOf(-2); }
+void Start() {
+  OfThread() = {};
+  OfThread().started = true;
+}
+void Stop() { OfThread() = {}; }
 
 void Zero(int tile) { TileOf(tile) = {}; }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Intel's OpenCL runtime: conformance on it alone, f16 and bf16 io, then PoCL and Intel's as two
-devices of one run. Or, on it alone, the large layers, which take three times as long as that.
+devices of one run. Or, on it alone, the large layers, which are opt-in on every other one, too.
 
 usage: two_implementations_test.py FOLDER of scripts/fetch-intel-opencl [--large-layers]
 """

@@ -213,7 +213,7 @@ typedef struct attest_device_info {
   const char* driver; /* platform and driver version */
   int32_t kind;       /* ATTEST_DEVICE_* */
   int32_t reserved;
-  uint64_t memory_bytes; /* 0 = unknown */
+  uint64_t memory_bytes;  /* 0 = unknown */
   const char* extensions; /* of the driver, separated by spaces; NULL = none. Since 1.1 */
 } attest_device_info;
 
