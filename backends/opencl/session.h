@@ -30,6 +30,8 @@ class TimedPlan : public Plan {
  public:
   // Runs once and waits; seconds from the first command's start to the last one's end. [timed]
   virtual double RunTimed() = 0;
+  // The same of the latest Run and Sync. [setup]
+  virtual double LastSeconds() = 0;
 };
 
 }  // namespace attest::opencl

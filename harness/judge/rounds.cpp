@@ -70,11 +70,12 @@ std::optional<protocol::MeasureReply> AskMeasure(const Settings& settings, const
 
 void AddSample(Entry& entry, const protocol::MeasureReply& measured) {
   auto& timing = entry.result.timing;
-  if (!timing) timing.emplace();
+  if (!timing) timing.emplace().device_samples_seconds.emplace();
   timing->timer = measured.timer;
   timing->samples_seconds.push_back(measured.seconds_per_call);
   timing->wall_samples_seconds.push_back(measured.wall_seconds_per_call);
   timing->cpu_samples_seconds.push_back(measured.cpu_seconds_per_call);
+  timing->device_samples_seconds->push_back(measured.device_seconds_per_call);
   timing->iterations.push_back(measured.iterations);
   timing->voluntary_switches = timing->voluntary_switches.value_or(0) + measured.voluntary_switches;
   timing->involuntary_switches =

@@ -159,6 +159,7 @@ constexpr auto FieldsOf(const Timing*) {
       Optional("timer", &Timing::timer), Required("samples_seconds", &Timing::samples_seconds),
       Optional("wall_samples_seconds", &Timing::wall_samples_seconds),
       Optional("cpu_samples_seconds", &Timing::cpu_samples_seconds),
+      Optional("device_samples_seconds", &Timing::device_samples_seconds),
       Optional("iterations", &Timing::iterations),
       Optional("median_seconds", &Timing::median_seconds),
       Optional("p20_seconds", &Timing::p20_seconds), Optional("p80_seconds", &Timing::p80_seconds),

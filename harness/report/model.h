@@ -182,7 +182,9 @@ struct Timing {
   std::vector<double> samples_seconds;       // a call, by the timer
   std::vector<double> wall_samples_seconds;  // a call, by the wall clock
   std::vector<double> cpu_samples_seconds;   // a call, CPU time of the whole worker process
-  std::vector<uint64_t> iterations;          // calls
+  // A call, by the device's own clock, 0 = unknown; absent where it has none.
+  std::optional<std::vector<double>> device_samples_seconds;
+  std::vector<uint64_t> iterations;  // calls
   // Context switches of the worker during all rounds; absent where nobody counted.
   std::optional<uint64_t> voluntary_switches, involuntary_switches;
   // Filled by Summarize (statistics.h).

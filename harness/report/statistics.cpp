@@ -21,8 +21,10 @@ void CheckSamples(const Timing& timing) {
       throw std::invalid_argument(
           fmt::format("a sample of {} s cannot be a measured time", sample));
   const size_t rounds = timing.samples_seconds.size();
+  const size_t device_samples =
+      timing.device_samples_seconds ? timing.device_samples_seconds->size() : 0;
   for (size_t length : {timing.wall_samples_seconds.size(), timing.cpu_samples_seconds.size(),
-                        timing.iterations.size()})
+                        device_samples, timing.iterations.size()})
     if (length != 0 && length != rounds)
       throw std::invalid_argument(
           fmt::format("{} samples, but {} companions of them", rounds, length));
@@ -70,6 +72,13 @@ uint64_t CountOutliers(const std::vector<double>& sorted) {
   return static_cast<uint64_t>(std::count_if(sorted.begin(), sorted.end(), [&](double sample) {
     return sample < low - reach || sample > high + reach;
   }));
+}
+
+// Known in all rounds, or in none.
+void ForgetUnknownDeviceTimes(Timing& timing) {
+  auto& samples = timing.device_samples_seconds;
+  const auto unknown = [](double sample) { return !(sample > 0 && std::isfinite(sample)); };
+  if (samples && std::any_of(samples->begin(), samples->end(), unknown)) samples.reset();
 }
 
 std::optional<double> CpusUsed(const Timing& timing) {
@@ -139,6 +148,7 @@ void Summarize(Timing& timing) {
     timing.drift = drift.relative;
   }
   timing.cpus_used = CpusUsed(timing);
+  ForgetUnknownDeviceTimes(timing);
   timing.noise_reason = NoiseReason(timing, drift);
   timing.noisy = !timing.noise_reason.empty();
 }

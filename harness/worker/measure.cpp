@@ -2,15 +2,17 @@
 //
 // A call is plan_run and plan_sync between two readings of the steady clock (about 50 ns together),
 // or the device's own time where the plugin has a clock for it. No check stands inside the times
-// but the two statuses.
+// but the two statuses. Where the host's clock is the timer, the device's is read after each call.
 #include "harness/worker/measure.h"
 
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <ctime>
+#include <optional>
 #include <vector>
 
 #include "harness/core/names.h"
@@ -82,6 +84,7 @@ class Round {
   protocol::MeasureReply Measure() {
     WarmUp();
     wall_seconds_ = 0;
+    device_seconds_ = 0;
     const Switches before = CountSwitches();
     const double cpu = CpuSeconds();
     const Timing timing =
@@ -97,7 +100,8 @@ class Round {
             timing.max_seconds,
             mode_ < 0 ? "wall" : "device",
             after.involuntary - before.involuntary,
-            after.voluntary - before.voluntary};
+            after.voluntary - before.voluntary,
+            device_seconds_.value_or(0) / calls};
   }
 
  private:
@@ -148,8 +152,29 @@ class Round {
     const double seconds = SecondsSince(start);
     wall_seconds_ += seconds;
     CheckStatus(status, message_, protocol::PhaseName(control.phase));
+    if (mode_ < 0 && device_seconds_) device_seconds = LastSeconds();
+    AddDeviceSeconds(device_seconds);
     control.phase = protocol::kIdle;
     return mode_ < 0 ? seconds : device_seconds;
+  }
+
+  // Of the call just timed by the host's clock, or 0.
+  double LastSeconds() {
+    if (plugin_.last_seconds() == nullptr) return 0;
+    Control().phase = protocol::kPlanInfo;
+    try {
+      return plugin_.last_seconds()(plan_);
+    } catch (...) {
+      RefuseException(protocol::PhaseName(protocol::kPlanInfo));
+    }
+  }
+
+  // One unknown time makes the round's unknown.
+  void AddDeviceSeconds(double seconds) {
+    if (!(seconds > 0 && std::isfinite(seconds)))
+      device_seconds_.reset();
+    else if (device_seconds_)
+      *device_seconds_ += seconds;
   }
 
   void PrepareCall(uint64_t index) {
@@ -171,6 +196,7 @@ class Round {
   int32_t mode_;
   Message message_;
   double wall_seconds_ = 0;
+  std::optional<double> device_seconds_ = 0.;
   double off_clock_cpu_seconds_ = 0;
 };
 

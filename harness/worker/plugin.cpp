@@ -196,8 +196,10 @@ void Plugin::FindExtensions() {
     return extension;
   };
   timer_ = static_cast<const attest_timer*>(find(ATTEST_TIMER_EXTENSION));
-  if (timer_ && (timer_->size < sizeof *timer_ || !timer_->modes || !timer_->run))
+  if (timer_ &&
+      (timer_->size < offsetof(attest_timer, last_seconds) || !timer_->modes || !timer_->run))
     Reject("its " ATTEST_TIMER_EXTENSION " is incomplete");
+  if (timer_ && timer_->size >= sizeof *timer_) last_seconds_ = timer_->last_seconds;
   ceiling_ = static_cast<const attest_ceiling*>(find(ATTEST_CEILING_EXTENSION));
   if (ceiling_ && (ceiling_->size < sizeof *ceiling_ || !ceiling_->measure))
     Reject("its " ATTEST_CEILING_EXTENSION " is incomplete");

@@ -57,6 +57,8 @@ class Plugin {
   const protocol::LoadReply& description() const { return description_; }
   // NULL where the plugin does not have it.
   const attest_timer* timer() const { return timer_; }
+  // The timer's last_seconds, or null.
+  auto last_seconds() const { return last_seconds_; }
   const attest_ceiling* ceiling() const { return ceiling_; }
   std::string FloatingPointReport() const { return guard_.Report(); }
   void RestoreFloatingPoint() { guard_.Restore(); }
@@ -92,6 +94,7 @@ class Plugin {
   std::string cache_directory_;
   protocol::LoadReply description_;
   const attest_timer* timer_ = nullptr;
+  double (*last_seconds_)(attest_plan*) = nullptr;
   const attest_ceiling* ceiling_ = nullptr;
 };
 

@@ -59,6 +59,10 @@ class Writer {
     json_[key] = ToJson(value);
   }
   void Word(const char* key, int32_t& value, WordOf word_of) { json_[key] = word_of(value); }
+  template <typename T>
+  void Optional(const char* key, T& value) {
+    (*this)(key, value);
+  }
   void OptionalWord(const char* key, int32_t& value, WordOf word_of) { Word(key, value, word_of); }
   void Flag(const char* key, int32_t& value) { json_[key] = value != 0; }
   void Axes(const char* key, int64_t (&axes)[ATTEST_MAX_RANK], int32_t& rank) {
@@ -103,6 +107,10 @@ class Reader {
     value = NumberOf(word, word_of, NameOf(key));
   }
   // Keys that came later than some workers: without them the value stays.
+  template <typename T>
+  void Optional(const char* key, T& value) {
+    if (json_.contains(key)) (*this)(key, value);
+  }
   void OptionalWord(const char* key, int32_t& value, WordOf word_of) {
     if (json_.contains(key)) Word(key, value, word_of);
   }

@@ -126,6 +126,7 @@ struct MeasureReply {
   double min_seconds = 0, max_seconds = 0;
   std::string timer;                                          // "wall" or "device"
   uint64_t involuntary_switches = 0, voluntary_switches = 0;  // of the round, all threads
+  double device_seconds_per_call = 0;  // mean by the device's own clock; 0 = it has none
 };
 struct CeilingsReply {
   uint32_t threads = 0;

@@ -175,6 +175,7 @@ void Fields(Codec& codec, MeasureReply& m) {
   codec("timer", m.timer);
   codec("involuntary_switches", m.involuntary_switches);
   codec("voluntary_switches", m.voluntary_switches);
+  codec.Optional("device_seconds_per_call", m.device_seconds_per_call);
 }
 template <typename Codec>
 void Fields(Codec& codec, CeilingsReply& m) {

@@ -135,7 +135,8 @@ SIZE(attest_backend, 152);
 FIELD(attest_timer, size, 0);
 FIELD(attest_timer, modes, 8);
 FIELD(attest_timer, run, 16);
-SIZE(attest_timer, 24);
+FIELD(attest_timer, last_seconds, 24);
+SIZE(attest_timer, 32);
 
 FIELD(attest_ceiling_values, size, 0);
 FIELD(attest_ceiling_values, f32_fma_flops, 8);
@@ -203,8 +204,8 @@ VALUE(ATTEST_TIMER_COLD, 0);
 VALUE(ATTEST_TIMER_HOT, 1);
 VALUE(ATTEST_TIMER_GRAPH, 2);
 VALUE(ATTEST_ABI_MAJOR, 1);
-VALUE(ATTEST_ABI_MINOR, 1);
-VALUE(ATTEST_ABI_VERSION, 0x10001);
+VALUE(ATTEST_ABI_MINOR, 2);
+VALUE(ATTEST_ABI_VERSION, 0x10002);
 VALUE(ATTEST_MAX_RANK, 6);
 // clang-format on
 

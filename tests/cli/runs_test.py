@@ -142,6 +142,19 @@ class Runs(unittest.TestCase):
         self.assertNotIn("smallest", failed)
         self.assertIn("--seq 150", failed["reproduce"])
 
+    def test_times_by_the_devices_own_clock(self):
+        for name, known in (("device_clock", True), ("device_clock_gaps", False),
+                            ("device_clock_older", False), ("correct", False)):
+            with self.subTest(stub=name):
+                result = run("run", *TINY, *stub(name), "--out", self.out)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                for cell in self.report()["attest"]["cells"]:
+                    timing = cell["results"][0]["timing"]
+                    self.assertEqual(timing["timer"], "wall")
+                    self.assertGreaterEqual(min(timing["iterations"]), 1)
+                    self.assertEqual(timing.get("device_samples_seconds"),
+                                     [2**-20] * 2 if known else None)
+
     def test_what_only_a_round_shows_is_run_again(self):
         run("run", *TINY, *stub("skips_calls"), "--out", self.out)
         failed = self.report()["attest"]["cells"][0]["results"][0]

@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {"missing functions: variant_info, plan_sync"}},
         Refusal{"missing_symbol", BackendState::kRejected, {"attest_backend_entry"}},
         Refusal{"not_a_library", BackendState::kRejected, {"attest_not_a_library.so"}},
-        Refusal{"null_table", BackendState::kRejected, {"1.1"}},
+        Refusal{"null_table", BackendState::kRejected, {"1.2"}},
         Refusal{"peer_import_error", BackendState::kRejected, {"ImportError", "libmissing.so.1"}},
         Refusal{"peer_no_interpreter",
                 BackendState::kRejected,
@@ -166,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"unavailable", BackendState::kUnavailable, {}},
         Refusal{"unknown_format", BackendState::kRejected, {"format"}},
         Refusal{"unsorted_variants", BackendState::kRejected, {"alphabetical"}},
-        Refusal{"wrong_major", BackendState::kRejected, {"2.0", "1.1"}}),
+        Refusal{"wrong_major", BackendState::kRejected, {"2.0", "1.2"}}),
     [](const auto& info) { return std::string(info.param.stub); });
 
 TEST(Duplicates, TheSecondPluginOfANameIsRejected) {

@@ -68,6 +68,18 @@ TEST(Summarize, NoiseHasAReason) {
   EXPECT_NE(single.noise_reason.find("one round"), std::string::npos);
 }
 
+TEST(Summarize, DeviceTimesAreKnownInAllRoundsOrInNone) {
+  Timing timing = TimingWith({1, 1, 1});
+  timing.device_samples_seconds = {0.9, 0.8, 0.9};
+  Summarize(timing);
+  EXPECT_EQ(timing.device_samples_seconds, (std::vector<double>{0.9, 0.8, 0.9}));
+  timing.device_samples_seconds = {0.9, 0, 0.9};
+  Summarize(timing);
+  EXPECT_FALSE(timing.device_samples_seconds);
+  timing.device_samples_seconds = {0.9, 0.8};
+  EXPECT_THROW(Summarize(timing), std::invalid_argument);
+}
+
 TEST(Summarize, OneDisturbedRoundIsNoNoise) {
   Timing timing = TimingWith({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9});
   timing.involuntary_switches = 40;

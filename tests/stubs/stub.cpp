@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "attest/backend.hpp"
@@ -107,6 +108,18 @@ class StubPlan : public attest::Plan {
   int calls_ = 0;
 };
 
+constexpr double kDeviceSeconds = 0x1p-20;  // about a microsecond
+
+// A device's clock that always says the same, but where the stub is about its gaps.
+double LastSeconds(attest_plan*) {
+  static int calls = 0;
+  return Is("device_clock_gaps") && ++calls % 2 == 0 ? 0 : kDeviceSeconds;
+}
+uint32_t NoModes(attest_plan*) { return 0; }
+attest_status NoTimedRun(attest_plan*, int32_t, double*, attest_message*) {
+  return ATTEST_UNSUPPORTED;
+}
+
 class StubBackend : public attest::Backend {
  public:
   static inline const char* const kName = Is("bad_name") ? "Bad-Name" : kFaultName;
@@ -137,6 +150,12 @@ class StubBackend : public attest::Backend {
   std::unique_ptr<attest::Plan> Create(const attest::Request& request) override {
     if (Is("lies_unsupported")) throw attest::Unsupported("supports said yes, plan_create says no");
     return std::make_unique<StubPlan>(request.problem);
+  }
+  const void* Extension(const char* name) override {
+    static attest_timer timer{sizeof timer, NoModes, NoTimedRun, LastSeconds};
+    if (Is("device_clock_older")) timer.size = offsetof(attest_timer, last_seconds);
+    const bool has_clock = std::string_view(kFaultName).starts_with("device_clock");
+    return has_clock && std::string_view(name) == ATTEST_TIMER_EXTENSION ? &timer : nullptr;
   }
 };
 

@@ -121,7 +121,7 @@ TEST(Protocol, RepliesSurviveTheirText) {
                 true},
       PrepareReply{1, 2, 0.25, "jit:avx512"},
       RunReply{0.5, 6, 7, 8, "jit", "restored: flush-to-zero"},
-      MeasureReply{10, 1e-3, 2e-3, 3e-3, 4e-4, 5e-3, "device", 11, 12},
+      MeasureReply{10, 1e-3, 2e-3, 3e-3, 4e-4, 5e-3, "device", 11, 12, 6e-4},
       CeilingsReply{2, "AVX-512", 1e11, 2e11, 3e10}};
   ASSERT_EQ(bodies.size(), std::variant_size_v<Body>);
   for (const Body& body : bodies) {

@@ -92,6 +92,26 @@ TEST(Session, ColdCallsAreMeasured) {
   EXPECT_LE(head.LargestError(), kTolerance);
 }
 
+// Mean of `iterations` calls by the stub's own clock; negative: the measurement failed.
+double DeviceSeconds(const std::string& stub, uint64_t iterations) {
+  WorkerProcess worker;
+  if (LoadStub(worker, stub).status != "ok") return -1;
+  OneHead head(3);
+  if (head.Prepare(worker).status != "ok") return -2;
+  const protocol::Reply reply =
+      worker.Ask(protocol::Measure{1, head.binding(), iterations, iterations, 1, 0});
+  if (reply.status != "ok") return -3;
+  return std::get<protocol::MeasureReply>(reply.body).device_seconds_per_call;
+}
+
+TEST(Session, DevicesOwnClock) {
+  EXPECT_EQ(DeviceSeconds("device_clock", 10), 0x1p-20);
+  EXPECT_EQ(DeviceSeconds("device_clock_gaps", 1), 0x1p-20);
+  EXPECT_EQ(DeviceSeconds("device_clock_gaps", 10), 0);
+  EXPECT_EQ(DeviceSeconds("device_clock_older", 10), 0);
+  EXPECT_EQ(DeviceSeconds("correct", 10), 0);
+}
+
 // The harness's own cost; printed, as it depends on the machine.
 TEST(Session, OverheadOfAnEmptyCall) {
   WorkerProcess worker;
@@ -213,8 +233,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Refusal{"not_a_library", "rejected", "not a loadable library: "},
         Refusal{"missing_symbol", "rejected", "missing symbol attest_backend_entry"},
-        Refusal{"null_table", "rejected", "plugin cannot serve host ABI 1.1"},
-        Refusal{"wrong_major", "rejected", "built for ABI 2.0, host has 1.1"},
+        Refusal{"null_table", "rejected", "plugin cannot serve host ABI 1.2"},
+        Refusal{"wrong_major", "rejected", "built for ABI 2.0, host has 1.2"},
         Refusal{"size_zero", "rejected", "its table says it has 0 bytes"},
         Refusal{"missing_functions", "rejected", "missing functions: variant_info, plan_sync"},
         Refusal{"bad_name", "rejected", "its name is 'Bad-Name'"},

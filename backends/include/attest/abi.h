@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define ATTEST_ABI_MAJOR 1
-#define ATTEST_ABI_MINOR 1
+#define ATTEST_ABI_MINOR 2
 #define ATTEST_ABI_VERSION ((ATTEST_ABI_MAJOR << 16) | ATTEST_ABI_MINOR)
 #define ATTEST_MAX_RANK 6
 
@@ -357,6 +357,10 @@ typedef struct attest_timer {
   /* Runs the plan once in that mode, waits, and gives the seconds the device was at work. [timed]
    */
   attest_status (*run)(attest_plan* plan, int32_t mode, double* seconds, attest_message* message);
+  /* Seconds the device was at work in the plan's latest plan_run and plan_sync, which the host has
+   * timed by its own clock; 0 = unknown. For devices whose fair timer is the host's clock (modes
+   * gives 0), so that what a launch costs can be seen. Optional: NULL. [setup] Since 1.2 */
+  double (*last_seconds)(attest_plan* plan);
 } attest_timer;
 
 /* Extension "attest.ceiling/1": what the device could do at best, measured on it. 0 = not measured.
