@@ -6,6 +6,7 @@ import json
 import math
 import pathlib
 import re
+import statistics
 
 MAJOR = 1  # of the reports this reads
 
@@ -196,7 +197,18 @@ def _rounds(timing):
                       ("involuntary_switches", "times put off the CPU")):
         if _number(timing.get(key)) is not None:
             words.append(f"{timing[key]} {text}")
+    at_work = _device_share(timing)
+    if at_work is not None:
+        words.append(f"device at work {100 * at_work:.0f} % of the wall time")
     return ", ".join(words)
+
+
+def _device_share(timing):
+    """The part of a call in which the device was at work by its own clock, median over rounds; None: unknown."""
+    device, wall = timing.get("device_samples_seconds") or [], timing.get("wall_samples_seconds") or []
+    if not device or not all(_number(value) for value in (*device, *wall)):
+        return None
+    return statistics.median(part / whole for part, whole in zip(device, wall))
 
 
 def fastest(report):

@@ -181,9 +181,11 @@ class Page(Folder):
         report = few_cells()
         timing = report["attest"]["cells"][0]["results"][0]["timing"]
         timing.update(drift=-0.0123, outliers=2, voluntary_switches=40, involuntary_switches=7, spread=0.25)
+        timing["device_samples_seconds"] = [0.75 * wall for wall in timing["wall_samples_seconds"]]
         path = self.written("rounds.json", report)
         self.assertIn('title="12 rounds, middle 60 % within 25.0 % of the median, later half -1.2 %, 2 outliers, '
-                      '40 times waited, 7 times put off the CPU"', self.page_of(path))
+                      '40 times waited, 7 times put off the CPU, device at work 75 % of the wall time"',
+                      self.page_of(path))
 
     def test_shows_a_study_with_its_sentence(self):
         report = few_cells()
