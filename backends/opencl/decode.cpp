@@ -109,8 +109,8 @@ std::string ReadOptions(const Request& request) {
 
 Recipe MakeRecipe(const Request& request, Session& session) {
   const Division division = DivisionOf(request.problem, session);
-  const std::string options =
-      VectorOptions(request.problem) + Define("STACK", division.stack) + ReadOptions(request);
+  const std::string options = VectorOptions(request.problem, session) +
+                              Define("STACK", division.stack) + ReadOptions(request);
   return Checked("preparing opencl:decode", [&] {
     const cl::Program& program = ProgramOf(
         session, {"sdpa_shape.h", "elements.cl", "vector.cl", "decode_tile.cl", "decode.cl"},

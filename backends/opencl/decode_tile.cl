@@ -91,7 +91,7 @@ INLINE void DotTile(const __global float* q, Rows k, int key, float* scores) {
     row[i] = RowAt(k, key + i);
     UNROLL for (int g = 0; g < STACK; ++g) sum[i][g] = (float16)(0.0f);
   }
-#if STACK > 2
+#if STACK > 2 && WIDE_REGISTERS
 #pragma unroll LINE_VECTORS
   for (int c = 0; c < HEAD_VECTOR_PAD; c += LANES)
     UNROLL for (int i = 0; i < DOT_KEYS; ++i) AddProducts(row[i], c, ahead, q, sum[i]);

@@ -5,6 +5,7 @@
 #include "device.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "error.h"
 
@@ -29,6 +30,29 @@ bool IsPocl(const std::string& platform_name) {
   return platform_name.find("Portable Computing Language") == 0;
 }
 
+// What the host's vector registers hold, where the compiler can tell.
+int64_t HostRegisterFloats(int64_t otherwise) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return 16;
+  return __builtin_cpu_supports("avx2") ? 8 : 4;
+#else
+  return otherwise;
+#endif
+}
+
+// PoCL says what it compiles for, Intel's runtime 16 whatever that is.
+int64_t RegisterFloats(const cl::Device& device) {
+  if (const char* setting = std::getenv("ATTEST_OPENCL_REGISTER_FLOATS")) {
+    const std::string floats = setting;
+    if (floats != "4" && floats != "8" && floats != "16")
+      throw Unsupported("ATTEST_OPENCL_REGISTER_FLOATS is '" + floats +
+                        "': set it to 4, 8 or 16, or unset it");
+    return std::stoll(floats);
+  }
+  const int64_t native = device.getInfo<CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT>();
+  return std::min(native, HostRegisterFloats(native));
+}
+
 FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
   FoundDevice found;
   found.handle = device;
@@ -45,6 +69,7 @@ FoundDevice Describe(const cl::Platform& platform, const cl::Device& device) {
   found.max_allocation_bytes = device.getInfo<CL_DEVICE_MAX_MEM_ALLOC_SIZE>();
   found.compute_units = device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>();
   found.max_work_group = device.getInfo<CL_DEVICE_MAX_WORK_GROUP_SIZE>();
+  found.register_floats = RegisterFloats(device);
   found.local_bytes = device.getInfo<CL_DEVICE_LOCAL_MEM_SIZE>();
   found.rounds_division =
       (device.getInfo<CL_DEVICE_SINGLE_FP_CONFIG>() & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0;

@@ -22,6 +22,7 @@ struct FoundDevice {
   uint64_t max_work_group = 1;
   uint64_t local_bytes = 0;
   bool is_pocl = false;
+  int64_t register_floats = 16;  // of a vector register of a CPU device
   bool IsCpu() const { return description.kind == ATTEST_DEVICE_CPU; }
 };
 

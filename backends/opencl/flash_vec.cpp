@@ -14,14 +14,19 @@ namespace attest::opencl {
 namespace {
 
 // Sizes in flash_vec.cl. A tile's sums should fill the registers: 24 of 16 floats for the 32 of
-// AVX-512, 6 of 16 for the 16 of half the width that AVX2 has.
+// AVX-512, 6 of 16 for the 16 of half the width that AVX2 has (with 24: half the speed).
 struct Tiling {
   int64_t rows, key_vectors, value_vectors, max_block_rows;
 };
 
 // As the tuner writes them; the first is the default.
-const std::vector<Choice> kChoices = {
-    {6, 4, 4, 768}, {6, 4, 4, 384}, {6, 1, 1, 768}, {6, 2, 2, 768}, {12, 2, 2, 768}};
+const std::vector<Choice>& ChoicesFor(const Session& session) {
+  static const std::vector<Choice> wide = {
+      {6, 4, 4, 768}, {6, 4, 4, 384}, {6, 1, 1, 768}, {6, 2, 2, 768}, {12, 2, 2, 768}};
+  static const std::vector<Choice> narrow = {
+      {6, 1, 1, 768}, {6, 1, 1, 384}, {5, 1, 1, 768}, {4, 1, 1, 768}, {6, 2, 1, 768}};
+  return HasWideRegisters(session) ? wide : narrow;
+}
 
 Tiling TilingOf(const Choice& choice) { return {choice[0], choice[1], choice[2], choice[3]}; }
 
@@ -99,17 +104,17 @@ bool IsDense(const attest_tensor& tensor, int64_t step) {
   return !in_place || tensor.strides[2] == size;
 }
 
-std::string OptionsOf(const Request& request, const Tiling& tiling) {
+std::string OptionsOf(const Request& request, const Session& session, const Tiling& tiling) {
   const bool dense = IsDense(GetTensor(request.tensors, ATTEST_ROLE_Q), 1) &&
                      IsDense(GetTensor(request.tensors, ATTEST_ROLE_V), kLanes);
-  return VectorOptions(request.problem) + Define("ROWS", tiling.rows) +
+  return VectorOptions(request.problem, session) + Define("ROWS", tiling.rows) +
          Define("KEY_VECTORS", tiling.key_vectors) + Define("VALUE_VECTORS", tiling.value_vectors) +
          Define("GROUP", TilesOfGroup(request.problem, tiling)) + Define("DENSE", dense);
 }
 
 Recipe RecipeWith(const Request& request, Session& session, const Tiling& tiling) {
   const Blocks blocks = BlocksOf(request.problem, session, tiling);
-  const std::string options = OptionsOf(request, tiling);
+  const std::string options = OptionsOf(request, session, tiling);
   return Checked("preparing opencl:flash_vec", [&] {
     Recipe recipe;
     Launch launch;
@@ -134,9 +139,10 @@ Recipe RecipeWith(const Request& request, Session& session, const Tiling& tiling
 }
 
 Tuned TunedTiling(const attest_problem& problem, Session& session) {
-  const std::string key =
-      "flash_vec " + std::to_string(problem.head_size) + " " + std::to_string(problem.v_head_size);
-  return TunedChoice(session, key, problem, kChoices,
+  const std::string key = "flash_vec " + std::to_string(problem.head_size) + " " +
+                          std::to_string(problem.v_head_size) +
+                          (HasWideRegisters(session) ? "" : " narrow");
+  return TunedChoice(session, key, problem, ChoicesFor(session),
                      [&session](const Request& request, const Choice& choice) {
                        return RecipeWith(request, session, TilingOf(choice));
                      });

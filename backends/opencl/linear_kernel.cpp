@@ -10,13 +10,16 @@
 namespace attest::opencl {
 namespace {
 
-// Of linear_vec.cl. ROWS x COLUMN_VECTORS sums fill the registers of AVX-512, as in flash_vec.cl.
-constexpr int64_t kRows = 6, kColumnVectors = 4, kPanel = kLanes * kColumnVectors, kDepth = 128;
+// Of linear_vec.cl.
+constexpr int64_t kRows = 6, kDepth = 128;
 constexpr int64_t kMaxBlockRows = 384;  // whole tiles; their x and sums stay in L2
 // Of linear_tile.cl.
 constexpr int64_t kPart = 4, kChunk = 16;
 
 enum Argument : cl_uint { kShape, kX, kWeight, kBias, kY, kScratch, kBlockRows, kWorkerFloats };
+
+// ROWS x COLUMN_VECTORS sums fill the registers, as in flash_vec.cl.
+int64_t ColumnVectorsOf(const Session& session) { return HasWideRegisters(session) ? 4 : 1; }
 
 struct Division {
   int64_t block_rows;
@@ -26,14 +29,15 @@ struct Division {
 
 Division DivisionOf(const LinearMap& map, const Session& session) {
   const linear::Shape shape(map);
+  const int64_t panel = kLanes * ColumnVectorsOf(session);
   const int64_t blocks = CeilDivide(shape.rows, kMaxBlockRows);
   Division division;
   division.block_rows = RoundUp(CeilDivide(shape.rows, blocks), kRows);
   const int64_t tasks =
-      shape.matrices * CeilDivide(shape.rows, division.block_rows) * CeilDivide(shape.out, kPanel);
+      shape.matrices * CeilDivide(shape.rows, division.block_rows) * CeilDivide(shape.out, panel);
   division.workers = std::min(WorkersOf(session), tasks);
   division.worker_floats =
-      RoundUp(2 * kPanel * kDepth + division.block_rows * (kPanel + kDepth), 1024);
+      RoundUp(2 * panel * kDepth + division.block_rows * (panel + kDepth), 1024);
   return division;
 }
 
@@ -76,7 +80,8 @@ void LinearKernel::Prepare(const LinearMap& map, LinearFile file, const cl::Buff
   cl::Kernel& kernel = launch_.kernel;
   if (file == LinearFile::kVec) {
     const Division division = DivisionOf(map, session_);
-    options += Define("ROWS", kRows) + Define("COLUMN_VECTORS", kColumnVectors) + kNoSdpaOptions;
+    options += Define("ROWS", kRows) + Define("COLUMN_VECTORS", ColumnVectorsOf(session_)) +
+               NoSdpaOptions(session_);
     kernel = cl::Kernel(ProgramOf(session_,
                                   {"sdpa_shape.h", "linear_shape.h", "elements.cl", "vector.cl",
                                    "pack.cl", "linear_vec.cl"},

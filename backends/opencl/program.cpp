@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -34,12 +35,23 @@ std::string Pasted(const std::vector<std::string>& files) {
   return text;
 }
 
+// What a CPU device compiles for, which Intel's runtime does not name: in a cache that machines
+// share it took the other one's binaries. Its own variable made binaries of half the speed stay.
+std::string InstructionSets() {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line) && !line.starts_with("flags") && !line.starts_with("Features")) {
+  }
+  const char* chosen = std::getenv("CL_CONFIG_CPU_TARGET_ARCH");
+  return HashOf(line) + ' ' + (chosen == nullptr ? "" : chosen);
+}
+
 // Everything that a binary depends on. An entry of the cache begins with it, so an entry of another
 // device, driver or source is known whatever its name is.
 std::string KeyOf(const cl::Device& device, const std::string& source, const std::string& options) {
-  return "attest opencl program 1\n" + device.getInfo<CL_DEVICE_NAME>() + '\n' +
+  return "attest opencl program 2\n" + device.getInfo<CL_DEVICE_NAME>() + '\n' +
          device.getInfo<CL_DEVICE_VERSION>() + '\n' + device.getInfo<CL_DRIVER_VERSION>() + '\n' +
-         options + '\n' + HashOf(source) + '\n';
+         InstructionSets() + '\n' + options + '\n' + HashOf(source) + '\n';
 }
 
 std::filesystem::path CachePath(const std::string& key, const std::string& directory) {

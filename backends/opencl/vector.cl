@@ -38,9 +38,9 @@ INLINE void Write(float16 x, __global float* p) { *(__global Vector*)p = x; }
 #define PREFETCH(p, level) prefetch((const __global char*)(p), 64)
 #endif
 
-// Two instructions for what the portable path does in eight: the fraction of x and the scaling by a
-// power of two. Both know infinities and NaN.
-#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__has_builtin)
+// Two instructions for what the portable path does in ten: the fraction of x and the scaling by a
+// power of two.
+#if WIDE_REGISTERS && defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__has_builtin)
 #if __has_builtin(__builtin_ia32_reduceps512_mask) && __has_builtin(__builtin_ia32_scalefps512_mask)
 #define HAS_AVX512
 #endif
@@ -56,7 +56,8 @@ INLINE float16 ScaledFraction(float16 r, const float unit) {
   return fma(p, r, (float16)(unit * 0.9999999403953552f));
 }
 
-// unit x 2^x, 0 below the least exponent, for a unit of 1 to 2^24. A product with a subnormal number
+// unit x 2^x, 0 below the least exponent, for a unit of 1 to 2^24. NaN stays NaN: that is how scores
+// less a maximum are found whose row has seen no key (-inf less -inf). A product with a subnormal number
 // takes a hundred times as long, and scores as far as that below the maximum are common where
 // softmax is nearly one-hot.
 #define LEAST_EXPONENT -125.0f
@@ -72,11 +73,10 @@ INLINE float16 ScaledExp2(float16 x, const float unit) {
   return __builtin_astype(__builtin_ia32_scalefps512_mask(p, v, zero, kept, 4), float16);
 #else
   const int16 is_zero = x < (float16)(LEAST_EXPONENT);
-  const float16 clamped = clamp(x, LEAST_EXPONENT, MOST_EXPONENT);
-  const float16 whole = floor(clamped);
-  const float16 p = ScaledFraction(clamped - whole, unit);
-  const float16 scaled = as_float16(as_int16(p) + (convert_int16(whole) << 23));
-  return select(scaled, (float16)(0.0f), is_zero);
+  const float16 whole = floor(clamp(x, LEAST_EXPONENT, MOST_EXPONENT));  // any number for NaN
+  const float16 p = ScaledFraction(x - whole, unit);  // beyond the most exponent: large
+  const float16 power = as_float16((convert_int16(whole) + 127) << 23);
+  return select(p * power, (float16)(0.0f), is_zero);
 #endif
 }
 INLINE float16 Exp2(float16 x) { return ScaledExp2(x, 1.0f); }

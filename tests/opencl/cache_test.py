@@ -16,10 +16,10 @@ class Cache(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
 
-    def entries(self):
+    def entries(self, **variables):
         """Contents of the cache's entries by path, after a run that must be verified."""
         result = run("verify", *TINY, "--backend", "opencl:naive", "--backend", "opencl:flash_vec",
-                     "--require", "opencl:2", XDG_CACHE_HOME=str(self.folder))
+                     "--require", "opencl:2", XDG_CACHE_HOME=str(self.folder), **variables)
         self.assertEqual(result.returncode, 0, result.stderr)
         return {path: path.read_bytes()
                 for path in sorted((self.folder / "attest").glob("opencl-*.bin"))}
@@ -30,6 +30,13 @@ class Cache(unittest.TestCase):
         times = {path: path.stat().st_mtime_ns for path in first}
         self.entries()
         self.assertEqual({path: path.stat().st_mtime_ns for path in times}, times)
+
+    def test_other_instructions_have_other_entries(self):
+        own = self.entries()
+        both = self.entries(CL_CONFIG_CPU_TARGET_ARCH="core-avx2")  # Intel's; PoCL does not know it
+        self.assertEqual(len(both), 2 * len(own))
+        for entry in own.values():
+            self.assertRegex(entry.split(b"\n")[4], b"^[0-9a-f]{16} $")
 
     def test_wrong_entries_are_made_anew(self):
         first = self.entries()
@@ -42,8 +49,8 @@ class Cache(unittest.TestCase):
             again = self.entries()
             self.assertEqual(sorted(again), sorted(first))
             self.assertNotEqual(again[one], wrong)
-            header = first[one].split(b"\n")[:6]
-            self.assertEqual(again[one].split(b"\n")[:6], header)
+            header = first[one].split(b"\n")[:7]
+            self.assertEqual(again[one].split(b"\n")[:7], header)
 
 
 if __name__ == "__main__":
