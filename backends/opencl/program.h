@@ -23,8 +23,8 @@ extern const KernelFile kKernelFiles[];
 std::string HashOf(const std::string& text);
 
 // Builds the files, pasted one after another, for one device. A binary made before from the same
-// text, options, device, driver and CPU is taken from `cache_directory` (empty = no cache); one that the
-// driver refuses is made anew. Throws attest::DeviceError with the compiler's log. [setup]
+// text, options, device, driver and CPU is taken from `cache_directory` (empty = no cache); one
+// that the driver refuses is made anew. Throws attest::DeviceError with the compiler's log. [setup]
 cl::Program BuildProgram(const cl::Context& context, const cl::Device& device,
                          const std::vector<std::string>& files, const std::string& options,
                          const std::string& cache_directory);

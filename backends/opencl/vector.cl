@@ -56,10 +56,10 @@ INLINE float16 ScaledFraction(float16 r, const float unit) {
   return fma(p, r, (float16)(unit * 0.9999999403953552f));
 }
 
-// unit x 2^x, 0 below the least exponent, for a unit of 1 to 2^24. NaN stays NaN: that is how scores
-// less a maximum are found whose row has seen no key (-inf less -inf). A product with a subnormal number
-// takes a hundred times as long, and scores as far as that below the maximum are common where
-// softmax is nearly one-hot.
+// unit x 2^x, 0 below the least exponent, for a unit of 1 to 2^24. NaN stays NaN: that is how
+// scores less a maximum are found whose row has seen no key (-inf less -inf). A product with a
+// subnormal number takes a hundred times as long, and scores as far as that below the maximum are
+// common where softmax is nearly one-hot.
 #define LEAST_EXPONENT -125.0f
 #define MOST_EXPONENT 100.0f  // of the portable path, far beyond what anything keeps
 INLINE float16 ScaledExp2(float16 x, const float unit) {

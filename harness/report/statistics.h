@@ -30,7 +30,8 @@ double Median(std::span<const double> samples);
 
 // Fills median, p20, p80, min, spread, drift, outliers, cpus_used, noisy and noise_reason from
 // samples_seconds, which must be > 0 and finite; the other per-round lists must be empty or of the
-// same length. Device times of which one is unknown (0) are all dropped. Throws std::invalid_argument.
+// same length. Device times of which one is unknown (0) are all dropped. Throws
+// std::invalid_argument.
 void Summarize(Timing& timing);
 
 // Marks the times as noisy for a reason beside those that Summarize found.
