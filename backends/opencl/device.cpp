@@ -31,7 +31,7 @@ bool IsPocl(const std::string& platform_name) {
 }
 
 // What the host's vector registers hold, where the compiler can tell.
-int64_t HostRegisterFloats(int64_t otherwise) {
+int64_t HostRegisterFloats([[maybe_unused]] int64_t otherwise) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f")) return 16;
   return __builtin_cpu_supports("avx2") ? 8 : 4;

@@ -5,6 +5,7 @@ devices of one run. Or, on it alone, the large layers, which are opt-in on every
 
 usage: two_implementations_test.py FOLDER of scripts/fetch-intel-opencl [--large-layers]
 """
+import concurrent.futures
 import json
 import pathlib
 import shutil
@@ -22,12 +23,23 @@ def check(command, variables):
     result = subprocess.run(list(map(str, command)), check=False, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables)
     if result.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}: exit code {result.returncode}\n"
-                 f"{result.stdout[-6000:]}")
+        raise SystemExit(f"{' '.join(map(str, command))}: exit code {result.returncode}\n"
+                         f"{result.stdout[-6000:]}")
 
 
-def check_conformance(choice, variables):
-    check([BUILD / "tests" / "bin" / "conformance", "opencl", f"--gtest_filter={choice}"], variables)
+def check_conformance(patterns, choice, variables):
+    check([BUILD / "tests" / "bin" / "conformance", *patterns, f"--gtest_filter={choice}"], variables)
+
+
+def check_all_conformance(variables):
+    """Two programs at once, of which the first one compiles most of its time: half of all there is."""
+    masks, large = "Conformance.MasksAndOtherOutputs", "Conformance.LargeLayers"
+    others = ["opencl:naive", "opencl:decode", "opencl:flash_tile"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        compiling = pool.submit(check_conformance, ["opencl:flash_vec"], masks, variables)
+        check_conformance(["opencl"], f"-{masks}:{large}", variables)
+        check_conformance(others, masks, variables)
+        compiling.result()
 
 
 def main(intel, large_layers):
@@ -37,12 +49,12 @@ def main(intel, large_layers):
     alone = environment(OCL_ICD_VENDORS=str(intel / "vendors"), LD_LIBRARY_PATH=libraries,
                         ATTEST_BUILD_DIR=str(BUILD), ATTEST_REQUIRED="1")
     if large_layers:
-        check_conformance("Conformance.LargeLayers", alone)
+        check_conformance(["opencl"], "Conformance.LargeLayers", alone)
         return 0
     check([ATTEST, "verify", "--backend", "opencl", "--seq", "33,130", "--heads", "2",
            "--head-size", "64", "--dtype", "f16,bf16", "--causal", "full,causal",
            "--require", "opencl:32"], alone)
-    check_conformance("-Conformance.LargeLayers", alone)
+    check_all_conformance(alone)
 
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
