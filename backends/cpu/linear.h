@@ -34,7 +34,7 @@ class LinearProduct {
   LinearProduct();
   static uint64_t Bytes();
 
-  // Sums lie in `y` itself where it is f32 and its columns fill whole vectors, else in scratch.
+  // `bias` is null where there is none.
   void Multiply(const linear::Step& step, const Operand* x, const Operand* w, const Operand* bias,
                 Operand* y);
 
@@ -52,8 +52,7 @@ class LinearProduct {
   class Ahead;
 
   void Pack(const linear::Step& step, const Operand* w, int depth);
-  void AddRows(const linear::Step& step, const Operand* x, int depth, Ahead ahead, float* sums,
-               int64_t stride);
+  void AddRows(const linear::Step& step, const Operand* x, int depth, Ahead ahead);
 
   AlignedBuffer<Word<Operand>> panel_;  // [group][words][kGroupKeys], as pack.h packs keys
   AlignedBuffer<float> sums_;           // [rows][kPanelKeys]
