@@ -190,6 +190,9 @@ Report MakeReport(double slowdown, uint64_t seed) {
     seconds /= 16;
   }
   report.cells[0].results[0].scaling = Scaling{1, 1.75, 1.5, 1.875, 0.875, kFixtureRounds};
+  Timing& timing = *report.cells[0].results[0].timing;  // the others have no clock of their own
+  timing.device_samples_seconds = timing.wall_samples_seconds;
+  for (double& sample : *timing.device_samples_seconds) sample *= 0.75;
   report.cells[1].results[1].verdict = Verdict::kSuspicious;
   report.cells[1].results[1].reason = "error is 1.2 of the probabilistic bound";
   for (CellRecord& cell : report.cells)
