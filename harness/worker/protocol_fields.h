@@ -115,7 +115,7 @@ void Fields(Codec& codec, DeviceReply& m) {
   codec("driver", m.driver);
   codec("kind", m.kind);
   codec("memory_bytes", m.memory_bytes);
-  codec("extensions", m.extensions);
+  codec.Optional("extensions", m.extensions);
 }
 template <typename Codec>
 void Fields(Codec& codec, ContractReply& m) {

@@ -115,7 +115,7 @@ TEST(Protocol, RepliesSurviveTheirText) {
                 "lib",
                 "1.2",
                 "OpenMP",
-                {{"CPU", "host", "cpu", 123}},
+                {{"CPU", "host", "cpu", 123, "fp16 fp64"}},
                 {{"flash", "tiles", "jit|brgemm", {{ATTEST_F16, contract}}}},
                 "unchanged",
                 true},
@@ -135,6 +135,23 @@ TEST(Protocol, RepliesSurviveTheirText) {
   const Reply load = DecodeReply(Encode(3, Reply{"ok", "", bodies[1]}), nullptr);
   const auto& sent = std::get<LoadReply>(load.body).variants.at(0).contracts.at(0).contract;
   EXPECT_EQ(std::memcmp(&sent, &contract, sizeof contract), 0);
+}
+
+// Workers in other languages were written before these keys were.
+TEST(Protocol, KeysThatCameLaterMayBeLeftOut) {
+  const Reply load = DecodeReply(
+      R"({"id":1,"status":"ok","op":"load","abi_version":65536,"backend":"x","library":"X",)"
+      R"("library_version":"1","runtime":"","devices":[{"name":"CPU","driver":"host","kind":"cpu",)"
+      R"("memory_bytes":0}],"variants":[],"floating_point_environment":"unchanged",)"
+      R"("device_timer":false})",
+      nullptr);
+  EXPECT_EQ(std::get<LoadReply>(load.body).devices.at(0).extensions, "");
+  const Reply measured = DecodeReply(
+      R"({"id":1,"status":"ok","op":"measure","iterations":2,"seconds_per_call":0.5,)"
+      R"("wall_seconds_per_call":0.5,"cpu_seconds_per_call":1.0,"min_seconds":0.25,)"
+      R"("max_seconds":0.75,"timer":"wall","involuntary_switches":0,"voluntary_switches":1})",
+      nullptr);
+  EXPECT_EQ(std::get<MeasureReply>(measured.body).device_seconds_per_call, 0);
 }
 
 TEST(Protocol, AFailureIsStatusAndMessage) {
