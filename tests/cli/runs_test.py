@@ -151,7 +151,6 @@ class Runs(unittest.TestCase):
                 for cell in self.report()["attest"]["cells"]:
                     timing = cell["results"][0]["timing"]
                     self.assertEqual(timing["timer"], "wall")
-                    self.assertGreaterEqual(min(timing["iterations"]), 1)
                     self.assertEqual(timing.get("device_samples_seconds"),
                                      [2**-20] * 2 if known else None)
 

@@ -23,8 +23,8 @@ def check(command, variables):
     result = subprocess.run(list(map(str, command)), check=False, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables)
     if result.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, command))}: exit code {result.returncode}\n"
-                         f"{result.stdout[-6000:]}")
+        sys.exit(f"{' '.join(map(str, command))}: exit code {result.returncode}\n"
+                 f"{result.stdout[-6000:]}")
 
 
 def check_conformance(patterns, choice, variables):
