@@ -109,7 +109,7 @@ std::string ReadOptions(const Request& request) {
 
 Recipe MakeRecipe(const Request& request, Session& session) {
   const Division division = DivisionOf(request.problem, session);
-  const std::string options = VectorOptions(request.problem, session) +
+  const std::string options = VectorOptions(request.problem) + RegisterOption(session) +
                               Define("STACK", division.stack) + ReadOptions(request);
   return Checked("preparing opencl:decode", [&] {
     const cl::Program& program = ProgramOf(

@@ -61,8 +61,7 @@ uint64_t ScratchBytes(const Request&, Session&) { return kCounterFloats * sizeof
 Recipe RecipeWith(const Request& request, Session& session, int64_t side) {
   const attest_problem& problem = request.problem;
   const int64_t blocks = CeilDivide(problem.q_sequence_length, side * kRows);
-  const std::string options =
-      VectorOptions(problem, session) + Define("TX", side) + Define("TY", side);
+  const std::string options = VectorOptions(problem) + Define("TX", side) + Define("TY", side);
   return Checked("preparing opencl:flash_tile", [&] {
     Recipe recipe;
     Launch launch;

@@ -107,7 +107,7 @@ bool IsDense(const attest_tensor& tensor, int64_t step) {
 std::string OptionsOf(const Request& request, const Session& session, const Tiling& tiling) {
   const bool dense = IsDense(GetTensor(request.tensors, ATTEST_ROLE_Q), 1) &&
                      IsDense(GetTensor(request.tensors, ATTEST_ROLE_V), kLanes);
-  return VectorOptions(request.problem, session) + Define("ROWS", tiling.rows) +
+  return VectorOptions(request.problem) + RegisterOption(session) + Define("ROWS", tiling.rows) +
          Define("KEY_VECTORS", tiling.key_vectors) + Define("VALUE_VECTORS", tiling.value_vectors) +
          Define("GROUP", TilesOfGroup(request.problem, tiling)) + Define("DENSE", dense);
 }

@@ -81,7 +81,7 @@ void LinearKernel::Prepare(const LinearMap& map, LinearFile file, const cl::Buff
   if (file == LinearFile::kVec) {
     const Division division = DivisionOf(map, session_);
     options += Define("ROWS", kRows) + Define("COLUMN_VECTORS", ColumnVectorsOf(session_)) +
-               NoSdpaOptions(session_);
+               RegisterOption(session_) + kNoSdpaOptions;
     kernel = cl::Kernel(ProgramOf(session_,
                                   {"sdpa_shape.h", "linear_shape.h", "elements.cl", "vector.cl",
                                    "pack.cl", "linear_vec.cl"},

@@ -8,24 +8,16 @@
 namespace attest::opencl {
 namespace {
 constexpr int64_t kMaxHeadSize = 256;
-
-std::string RegisterOption(const Session& session) {
-  return Define("WIDE_REGISTERS", HasWideRegisters(session));
-}
 }  // namespace
 
 std::string Define(const char* name, int64_t value) {
   return std::string(" -D") + name + "=" + std::to_string(value);
 }
 
-std::string VectorOptions(const attest_problem& problem, const Session& session) {
+std::string VectorOptions(const attest_problem& problem) {
   return IoOption(problem.dtype) + Define("HEAD_SIZE", problem.head_size) +
          Define("V_HEAD_SIZE", problem.v_head_size) + Define("MASK_KIND", problem.attn_mask) +
-         Define("SOFTCAP", problem.softcap > 0) + RegisterOption(session);
-}
-
-std::string NoSdpaOptions(const Session& session) {
-  return " -DHEAD_SIZE=1 -DV_HEAD_SIZE=1 -DMASK_KIND=0 -DSOFTCAP=0" + RegisterOption(session);
+         Define("SOFTCAP", problem.softcap > 0);
 }
 
 std::optional<std::string> WhyNotVectors(const Request& request, const Session& session) {
@@ -40,6 +32,10 @@ std::optional<std::string> WhyNotVectors(const Request& request, const Session& 
 }
 
 bool HasWideRegisters(const Session& session) { return session.device.register_floats >= kLanes; }
+
+std::string RegisterOption(const Session& session) {
+  return Define("WIDE_REGISTERS", HasWideRegisters(session));
+}
 
 int64_t WorkersOf(const Session& session) {
   return std::max<int64_t>(1, std::min(session.threads, session.device.compute_units));
